@@ -1,0 +1,205 @@
+// Package llm holds the wire protocols of LLM providers as pure codecs: bytes
+// in, values out. Probers, routers and the simulated provider share them, so
+// that what is measured, routed and simulated is one language.
+//
+// It opens no connection, reads no clock and starts no goroutine. A [Codec] is
+// stateless and safe for concurrent use; a [StreamDecoder] and a
+// [StreamEncoder] belong to one answer and one goroutine.
+package llm
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/internal/conf"
+)
+
+// Protocol names a wire protocol.
+type Protocol string
+
+// The protocols. Azure speaks OpenAI's bodies on paths and headers of its own.
+const (
+	OpenAI    Protocol = "openai"
+	Anthropic Protocol = "anthropic"
+	Gemini    Protocol = "gemini"
+	Azure     Protocol = "azure"
+)
+
+// Endpoint is where and with which key a protocol is spoken.
+type Endpoint struct {
+	BaseURL    string      // without a trailing slash: "https://api.openai.com/v1"
+	Key        conf.Secret // empty sends none
+	APIVersion string      // azure's api-version, anthropic's version header; "" is the codec's default
+	Header     http.Header // added last; may override
+}
+
+// Message is one turn of a conversation. Role is system, user, assistant or tool.
+type Message struct {
+	Role string
+	Text string
+	// Raw is the whole message as it came in the dialect of Request.Dialect,
+	// where it held more than text (images, tool calls). A codec of another
+	// dialect refuses such a message rather than drop what it cannot say.
+	Raw json.RawMessage
+}
+
+// Request is a chat request in no provider's words. Zero fields are not sent
+// (where a protocol requires max tokens, the codec has a default).
+type Request struct {
+	Model       string
+	Messages    []Message
+	MaxTokens   int
+	Temperature *float64
+	TopP        *float64
+	Stop        []string
+	Seed        *int64
+	JSONSchema  json.RawMessage // the answer must match
+	Logprobs    bool
+	Stream      bool
+	StreamUsage bool // the caller wants a usage chunk (OpenAI's stream_options.include_usage)
+	User        string
+
+	// Extra holds fields of the request that have no place above, verbatim, by
+	// name, and Dialect whose words they are. A codec of the same dialect sends
+	// them unchanged; any other refuses with an [UnsupportedError] naming them.
+	Dialect Protocol
+	Extra   map[string]json.RawMessage
+}
+
+// Finish is why an answer ended, in OpenAI's words.
+type Finish string
+
+// The finishes. FinishNone means that the answer has not properly ended.
+const (
+	FinishNone      Finish = ""
+	FinishStop      Finish = "stop"
+	FinishLength    Finish = "length"
+	FinishToolCalls Finish = "tool_calls"
+	FinishFilter    Finish = "content_filter"
+	FinishRefusal   Finish = "refusal"
+)
+
+// Usage counts tokens. Input includes cached ones, Output reasoning ones,
+// whatever the provider's own convention.
+type Usage struct {
+	Input, Output, Cached, Reasoning int
+}
+
+// Response is a whole answer.
+type Response struct {
+	ID          string
+	Model       string
+	Fingerprint string
+	Text        string
+	Reasoning   string
+	Refusal     string
+	Finish      Finish
+	Usage       *Usage   // nil: the provider did not say
+	MeanLogprob *float64 // nil: not asked for or not offered
+	Raw         []byte   // the body as it came
+}
+
+// Delta is what one event of a streamed answer carried. Several fields may be
+// set at once; an event that carried nothing (a ping, a role) is a zero Delta.
+type Delta struct {
+	ID, Model, Fingerprint string
+	Text                   string
+	Reasoning              string
+	Refusal                string
+	ToolCall               bool // part of a tool call arrived
+	Finish                 Finish
+	Usage                  *Usage // cumulative: the latest one counts
+	Logprobs               []float64
+	Done                   bool   // the protocol's own end of stream was seen
+	Err                    *Error // an error inside a 200
+}
+
+// Content reports whether d carries a token: non-empty content, reasoning,
+// refusal or part of a tool call. A role alone is not a token.
+func (d Delta) Content() bool {
+	return d.Text != "" || d.Reasoning != "" || d.Refusal != "" || d.ToolCall
+}
+
+// Event is one server-sent event. Data joins its data lines by newlines and is
+// valid until the next call of [Scanner.Next].
+type Event struct {
+	Type string // "" when the stream named none
+	Data []byte
+}
+
+// Call is an HTTP request as data.
+type Call struct {
+	Method string
+	URL    string
+	Header http.Header
+	Body   []byte
+}
+
+// Error is a provider's refusal, classified.
+type Error struct {
+	Status     int // HTTP status; 200 when it came inside a stream
+	Outcome    bellwether.Outcome
+	Type, Code string        // the provider's words
+	Message    string        // the provider's words, cut to 500 bytes
+	RetryAfter time.Duration // 0: not said
+	OwnLimit   bool          // a 429 whose limit headers show that the limit is ours
+	Context    bool          // the prompt is longer than the model's window
+	Policy     bool          // refused by content policy
+}
+
+// UnsupportedError says which fields of a request a protocol cannot express.
+type UnsupportedError struct {
+	Protocol Protocol
+	Fields   []string
+}
+
+// Codec speaks one protocol, both ways. The upper half is for callers, the
+// lower half for those who answer in the protocol: the router's front and the
+// simulated provider.
+type Codec interface {
+	Protocol() Protocol
+	// Encode returns the call that asks r of e. It refuses what it cannot
+	// express with an *UnsupportedError.
+	Encode(e Endpoint, r Request) (Call, error)
+	// Models returns the call that lists e's models.
+	Models(e Endpoint) Call
+	// Decode reads a whole answer with a 2xx status.
+	Decode(body []byte) (Response, error)
+	// Decoder returns a decoder for one streamed answer.
+	Decoder() StreamDecoder
+	// Error classifies an answer with any other status. Never nil.
+	Error(status int, h http.Header, body []byte) *Error
+
+	// DecodeRequest reads a request as a server gets it; path tells the model
+	// and streaming where the protocol keeps them there.
+	DecodeRequest(path string, body []byte) (Request, error)
+	// EncodeResponse writes a whole answer.
+	EncodeResponse(r Response) []byte
+	// Encoder returns an encoder for one streamed answer to r.
+	Encoder(r Request, id, model string) StreamEncoder
+	// EncodeError writes an error body in the protocol's shape.
+	EncodeError(e *Error) []byte
+}
+
+// StreamDecoder reads the events of one streamed answer in order.
+type StreamDecoder interface {
+	// Decode returns what ev carried. An error means that ev could not be
+	// parsed; the caller may go on with the next.
+	Decode(ev Event) (Delta, error)
+}
+
+// StreamEncoder writes the events of one streamed answer in order, each as
+// complete server-sent events appended to dst.
+type StreamEncoder interface {
+	// Start appends what stands before the first token (a role, a message start).
+	Start(dst []byte, u *Usage) []byte
+	// Text appends a piece of the answer.
+	Text(dst []byte, s string) []byte
+	// End appends the finish, the usage where the protocol or caller wants it,
+	// and the protocol's end of stream.
+	End(dst []byte, f Finish, u *Usage) []byte
+	// Error appends an in-band error.
+	Error(dst []byte, e *Error) []byte
+}
