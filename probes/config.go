@@ -1,0 +1,230 @@
+package probes
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/internal/conf"
+)
+
+// Config is what a user writes about probing: the sections canaries and
+// probing. It is meant to be inlined into the whole config.
+type Config struct {
+	// The canaries: what is asked, how often, and what a good answer is.
+	Canaries []Canary `yaml:"canaries"`
+	// How hard probing may work. All of it may be left out.
+	Probing Probing `yaml:"probing"`
+}
+
+// Canary is a prompt with what a good answer to it looks like.
+type Canary struct {
+	// A slug that names the canary: lower-case letters, digits, '.', '_', '-'. Required.
+	Name string `yaml:"name"`
+	// When it is sent: "@every 30s" (spread over the interval), a five-field cron expression, "@hourly" and the like, each optionally after "CRON_TZ=Europe/Berlin ". Default "@every 30s".
+	Schedule string `yaml:"schedule"`
+	// What the model is asked. Required. Keep it short and fixed: every change starts a new baseline.
+	Prompt string `yaml:"prompt"`
+	// A system prompt. Default none.
+	System string `yaml:"system"`
+	// The most tokens that the model may answer with. Default 64. Reasoning models need room before they answer.
+	MaxTokens int `yaml:"max_tokens"`
+	// Sampling temperature, 0 to 2. Not sent when left out, because some models refuse it; 0 gives the steadiest baselines.
+	Temperature *float64 `yaml:"temperature"`
+	// Whether the answer is streamed. Default true; without it neither first_token nor inter_token can be measured.
+	Stream *bool `yaml:"stream"`
+	// What a good answer looks like: a list of one-key maps such as {contains: Paris} or {max_tokens: 8}. Default none: any proper, non-empty answer is good.
+	Checks []CheckSpec `yaml:"checks"`
+	// The ids of the targets that it is sent to. All when left out.
+	Targets []string `yaml:"targets"`
+	// How long the whole answer may take. Default 60s.
+	Timeout conf.Duration `yaml:"timeout"`
+	// How long the first token may take, from the start of the request. Default 30s, or the timeout where that is shorter.
+	FirstTokenLimit conf.Duration `yaml:"first_token_limit"`
+	// How long a stream may be silent after its first token. Default 15s, or the timeout where that is shorter.
+	StallLimit conf.Duration `yaml:"stall_limit"`
+	// Every how many scheduled probes a fresh connection is opened, measured as a series of its own. 0 means 20, 1 always, -1 never on purpose.
+	ColdEvery int `yaml:"cold_every"`
+	// Whether a number that is new each time stands before the prompt, so that no prompt cache shortens the first token. Default false.
+	Nonce bool `yaml:"nonce"`
+	// Whether an answer cut at max_tokens is a good one. Default false: it is bad output.
+	AllowLength bool `yaml:"allow_length"`
+	// Whether the log-probabilities of the answer are asked for and kept as confidence. Default false; only some providers offer them.
+	Logprobs bool `yaml:"logprobs"`
+}
+
+// Probing bounds the work that probing may do.
+type Probing struct {
+	// The most probes in flight to one provider. Default 16. Give it at least as many as the provider has targets: each then has one reserved.
+	Concurrency int `yaml:"concurrency"`
+	// The most probes in flight in all. Default 256.
+	MaxInFlight int `yaml:"max_in_flight"`
+	// The shortest interval at which a suspected target is probed. Default 5s, at least 100ms.
+	FastInterval conf.Duration `yaml:"fast_interval"`
+	// What suspicion may spend in one day (UTC) on probes beyond the schedule, for each target.
+	TargetBudget Budget `yaml:"target_budget"`
+	// The same for all targets together.
+	TotalBudget Budget `yaml:"total_budget"`
+}
+
+// Budget bounds what probes may use in one day (UTC).
+type Budget struct {
+	// Probes a day. 0 means the default: 20000 for one target (one every 5 s all day is 17280), 200000 for all. -1 means no limit.
+	Probes int `yaml:"probes"`
+	// Input and output tokens a day. 0 means the default: 2000000 for one target, 20000000 for all. -1 means no limit.
+	Tokens int `yaml:"tokens"`
+	// USD a day. 0 means the default: 5 for one target, 25 for all. -1 means no limit.
+	USD float64 `yaml:"usd"`
+}
+
+// The defaults of a canary and of probing.
+const (
+	defaultSchedule    = "@every 30s"
+	defaultMaxTokens   = 64
+	defaultTimeout     = 60 * time.Second
+	defaultFirstToken  = 30 * time.Second
+	defaultStall       = 15 * time.Second
+	defaultColdEvery   = 20
+	defaultConcurrency = 16
+	defaultMaxInFlight = 256
+	defaultFast        = 5 * time.Second
+	minFast            = 100 * time.Millisecond
+	maxTimeout         = time.Hour
+	maxPromptBytes     = 1 << 20
+)
+
+// Streams reports whether the answer is streamed.
+func (c Canary) Streams() bool { return c.Stream == nil || *c.Stream }
+
+// WithDefaults returns c with every field that was left out filled in, Stream
+// excepted (see [Canary.Streams]).
+func (c Canary) WithDefaults() Canary {
+	c.Schedule = or(c.Schedule, defaultSchedule)
+	c.MaxTokens = or(c.MaxTokens, defaultMaxTokens)
+	c.Timeout = or(c.Timeout, conf.Duration(defaultTimeout))
+	c.FirstTokenLimit = or(c.FirstTokenLimit, min(c.Timeout, conf.Duration(defaultFirstToken)))
+	c.StallLimit = or(c.StallLimit, min(c.Timeout, conf.Duration(defaultStall)))
+	c.ColdEvery = or(c.ColdEvery, defaultColdEvery)
+	return c
+}
+
+// WithDefaults returns p with every field that was left out filled in. A limit
+// of -1 stays so.
+func (p Probing) WithDefaults() Probing {
+	p.Concurrency = or(p.Concurrency, defaultConcurrency)
+	p.MaxInFlight = or(p.MaxInFlight, defaultMaxInFlight)
+	p.FastInterval = or(p.FastInterval, conf.Duration(defaultFast))
+	p.TargetBudget = p.TargetBudget.or(Budget{Probes: 20_000, Tokens: 2_000_000, USD: 5})
+	p.TotalBudget = p.TotalBudget.or(Budget{Probes: 200_000, Tokens: 20_000_000, USD: 25})
+	return p
+}
+
+func (b Budget) or(d Budget) Budget {
+	return Budget{Probes: or(b.Probes, d.Probes), Tokens: or(b.Tokens, d.Tokens), USD: or(b.USD, d.USD)}
+}
+
+func or[T comparable](v, d T) T {
+	var zero T
+	if v == zero {
+		return d
+	}
+	return v
+}
+
+// Validate returns everything that is wrong with c, whatever the targets are.
+func (c Config) Validate() []conf.Problem {
+	var ps []conf.Problem
+	seen := map[string]int{}
+	for i, k := range c.Canaries {
+		at := fmt.Sprintf("canaries[%d]", i)
+		if j, twice := seen[k.Name]; twice && k.Name != "" {
+			ps = append(ps, conf.Problem{Path: at + ".name", Text: fmt.Sprintf("%q already names canaries[%d]", k.Name, j), Remedy: "give it another name"})
+		}
+		seen[k.Name] = i
+		ps = append(ps, k.problems(at)...)
+	}
+	return append(ps, c.Probing.problems("probing")...)
+}
+
+// ValidateTargets returns what is wrong between the canaries and the targets
+// that there are: canaries that name an unknown target, or one twice.
+func (c Config) ValidateTargets(targets []bellwether.Target) []conf.Problem {
+	known := map[string]bool{}
+	for _, t := range targets {
+		known[t.ID] = true
+	}
+	var ps []conf.Problem
+	for i, k := range c.Canaries {
+		named := map[string]bool{}
+		for j, id := range k.Targets {
+			at := fmt.Sprintf("canaries[%d].targets[%d]", i, j)
+			if !known[id] {
+				ps = append(ps, conf.Problem{Path: at, Text: fmt.Sprintf("there is no target %q", id), Remedy: "write the id of one of the targets, or leave targets out for all"})
+			}
+			if named[id] {
+				ps = append(ps, conf.Problem{Path: at, Text: fmt.Sprintf("target %q stands here twice", id), Remedy: "remove one"})
+			}
+			named[id] = true
+		}
+	}
+	return ps
+}
+
+// problems collects what is wrong under one path.
+type problems struct {
+	at   string
+	list []conf.Problem
+}
+
+func (p *problems) add(bad bool, field, remedy, text string, args ...any) {
+	if bad {
+		p.list = append(p.list, conf.Problem{Path: p.at + "." + field, Text: fmt.Sprintf(text, args...), Remedy: remedy})
+	}
+}
+
+func (c Canary) problems(at string) []conf.Problem {
+	p := &problems{at: at}
+	p.add(!bellwether.ValidID(c.Name), "name", "use lower-case letters, digits, '.', '_' and '-', such as capital", "%q is not a name", c.Name)
+	p.add(c.Prompt == "", "prompt", "write what the model is asked", "is missing")
+	p.add(len(c.Prompt)+len(c.System) > maxPromptBytes, "prompt", "shorten it", "is longer than 1 MiB")
+	d := c.WithDefaults()
+	if _, err := parseSchedule(d.Schedule); err != nil {
+		p.add(true, "schedule", `write "@every 30s" or five cron fields such as "*/5 * * * *"`, "%v", err)
+	}
+	p.add(c.MaxTokens < 0 || c.MaxTokens > 1_000_000, "max_tokens", "write 1 to 1000000", "%d is out of range", c.MaxTokens)
+	p.add(c.Temperature != nil && !(*c.Temperature >= 0 && *c.Temperature <= 2), "temperature", "write 0 to 2, or leave it out", "is out of range")
+	p.add(c.ColdEvery < -1, "cold_every", "write -1 for never, 0 for the default of 20, or a number", "%d is out of range", c.ColdEvery)
+	p.add(c.Logprobs && c.Stream == nil && c.MaxTokens > 10_000, "logprobs", "lower max_tokens", "log-probabilities of %d tokens are too many", c.MaxTokens)
+	p.limits(d)
+	_, wrong := Compile(c.Checks)
+	for _, w := range wrong {
+		w.Path = at + ".checks" + w.Path
+		p.list = append(p.list, w)
+	}
+	return p.list
+}
+
+// limits checks the three time limits of a canary against each other; d has
+// its defaults filled in.
+func (p *problems) limits(d Canary) {
+	p.add(d.Timeout < conf.Duration(10*time.Millisecond) || d.Timeout > conf.Duration(maxTimeout), "timeout", "write 10ms to 1h, such as 60s", "%v is out of range", d.Timeout.Std())
+	p.add(d.FirstTokenLimit < conf.Duration(time.Millisecond) || d.FirstTokenLimit > d.Timeout, "first_token_limit", "write a time no longer than the timeout", "%v is not within the timeout of %v", d.FirstTokenLimit.Std(), d.Timeout.Std())
+	p.add(d.StallLimit < conf.Duration(time.Millisecond) || d.StallLimit > d.Timeout, "stall_limit", "write a time no longer than the timeout", "%v is not within the timeout of %v", d.StallLimit.Std(), d.Timeout.Std())
+}
+
+func (b Probing) problems(at string) []conf.Problem {
+	p := &problems{at: at}
+	p.add(b.Concurrency < 0 || b.Concurrency > 10_000, "concurrency", "write 1 to 10000, or leave it out for 16", "%d is out of range", b.Concurrency)
+	p.add(b.MaxInFlight < 0 || b.MaxInFlight > 100_000, "max_in_flight", "write 1 to 100000, or leave it out for 256", "%d is out of range", b.MaxInFlight)
+	p.add(b.FastInterval != 0 && b.FastInterval < conf.Duration(minFast), "fast_interval", "write 100ms or more, such as 5s", "%v is too short", b.FastInterval.Std())
+	p.budget("target_budget", b.TargetBudget)
+	p.budget("total_budget", b.TotalBudget)
+	return p.list
+}
+
+func (p *problems) budget(field string, b Budget) {
+	const remedy = "write a positive number, 0 for the default, or -1 for no limit"
+	p.add(b.Probes < -1, field+".probes", remedy, "%d is out of range", b.Probes)
+	p.add(b.Tokens < -1, field+".tokens", remedy, "%d is out of range", b.Tokens)
+	p.add(!(b.USD >= 0 || b.USD == -1), field+".usd", remedy, "%v is out of range", b.USD)
+}
