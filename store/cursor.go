@@ -1,0 +1,81 @@
+package store
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+)
+
+// Listing names a listing, so that a cursor of one is refused by another.
+type Listing byte
+
+// The listings that page.
+const (
+	ListObservations Listing = 'o'
+	ListChanges      Listing = 'c'
+	ListRevisions    Listing = 'r'
+	ListIncidents    Listing = 'i'
+)
+
+// Position is where a page ended: the last entry's time, and what orders
+// entries of the same time. Listings are ordered by all three.
+type Position struct {
+	At int64  // Unix time, nanoseconds
+	N  int64  // a number that the store counts entries with
+	ID string // where there is no such number
+}
+
+const (
+	cursorVersion = 1
+	maxCursor     = 512 // bytes; a longer one is none of ours
+)
+
+// Cursor returns p as text that means nothing to anyone but [Listing.Parse] of
+// the same listing in the same direction.
+func (l Listing) Cursor(p Position, oldest bool) string {
+	b := []byte{cursorVersion, byte(l), direction(oldest)}
+	b = binary.AppendVarint(b, p.At)
+	b = binary.AppendVarint(b, p.N)
+	b = append(b, p.ID...)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// Parse returns the position that Cursor wrote. Any other text, a cursor of
+// another listing or of the other direction is [ErrBadCursor].
+func (l Listing) Parse(cursor string, oldest bool) (Position, error) {
+	var p Position
+	if len(cursor) > maxCursor {
+		return p, ErrBadCursor
+	}
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(b) < 3 || b[0] != cursorVersion || b[1] != byte(l) || b[2] != direction(oldest) {
+		return p, ErrBadCursor
+	}
+	b = b[3:]
+	for _, v := range []*int64{&p.At, &p.N} {
+		n := 0
+		if *v, n = binary.Varint(b); n <= 0 {
+			return Position{}, ErrBadCursor
+		}
+		b = b[n:]
+	}
+	p.ID = string(b)
+	return p, nil
+}
+
+func direction(oldest bool) byte {
+	if oldest {
+		return 1
+	}
+	return 0
+}
+
+// Less reports whether p stands before o in time.
+func (p Position) Less(o Position) bool {
+	switch {
+	case p.At != o.At:
+		return p.At < o.At
+	case p.N != o.N:
+		return p.N < o.N
+	}
+	return p.ID < o.ID
+}
