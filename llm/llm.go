@@ -10,6 +10,7 @@ package llm
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
@@ -33,6 +34,13 @@ type Endpoint struct {
 	Key        conf.Secret // empty sends none
 	APIVersion string      // azure's api-version, anthropic's version header; "" is the codec's default
 	Header     http.Header // added last; may override
+	// MaxTokensField is the name under which openai and azure endpoints take
+	// the limit of output tokens: "max_tokens" or "max_completion_tokens". ""
+	// chooses: max_completion_tokens for OpenAI's own hosts and for models
+	// named like OpenAI's reasoning models (o1, o3-mini, gpt-5), which refuse
+	// the older name; max_tokens for all else, which compatible servers and
+	// older Azure API versions know.
+	MaxTokensField string
 }
 
 // Message is one turn of a conversation. Role is system, user, assistant or tool.
@@ -79,6 +87,9 @@ const (
 	FinishToolCalls Finish = "tool_calls"
 	FinishFilter    Finish = "content_filter"
 	FinishRefusal   Finish = "refusal"
+	// FinishPause is Anthropic's pause_turn: the provider stopped a long turn
+	// in between and waits to be asked to go on. Properly ended, yet no stop.
+	FinishPause Finish = "pause"
 )
 
 // Usage counts tokens. Input includes cached ones, Output reasoning ones,
@@ -142,7 +153,8 @@ type Error struct {
 	Status     int // HTTP status; 200 when it came inside a stream
 	Outcome    bellwether.Outcome
 	Type, Code string        // the provider's words
-	Message    string        // the provider's words, cut to 500 bytes
+	Message    string        // the provider's words, cut to 500 bytes, keys redacted
+	Dialect    Protocol      // whose words Type and Code are; "" is whoever encodes them
 	RetryAfter time.Duration // 0: not said
 	OwnLimit   bool          // a 429 whose limit headers show that the limit is ours
 	Context    bool          // the prompt is longer than the model's window
@@ -150,9 +162,16 @@ type Error struct {
 }
 
 // UnsupportedError says which fields of a request a protocol cannot express.
+// Fields that [Request] has are named as OpenAI names them (response_format for
+// the schema), others as the caller did; part of a message is
+// "messages[2].tool_calls". [Request.Without] drops them.
 type UnsupportedError struct {
 	Protocol Protocol
 	Fields   []string
+}
+
+func (e *UnsupportedError) Error() string {
+	return string(e.Protocol) + " cannot express " + strings.Join(e.Fields, ", ")
 }
 
 // Codec speaks one protocol, both ways. The upper half is for callers, the
@@ -198,8 +217,18 @@ type StreamEncoder interface {
 	// Text appends a piece of the answer.
 	Text(dst []byte, s string) []byte
 	// End appends the finish, the usage where the protocol or caller wants it,
-	// and the protocol's end of stream.
+	// and the protocol's end of stream. With FinishNone it appends no end: what
+	// has not properly ended must not look whole.
 	End(dst []byte, f Finish, u *Usage) []byte
 	// Error appends an in-band error.
 	Error(dst []byte, e *Error) []byte
+}
+
+// FullStreamEncoder is what every encoder of this package is: it can also
+// append reasoning and, where the protocol sets it apart, a refusal's words.
+// Pieces of text are whole characters; a broken one becomes U+FFFD.
+type FullStreamEncoder interface {
+	StreamEncoder
+	Reasoning(dst []byte, s string) []byte
+	Refusal(dst []byte, s string) []byte
 }

@@ -1,0 +1,39 @@
+package llm
+
+import "fmt"
+
+// codecs has one row per protocol, in the order in which they are shown.
+func codecs() []Codec {
+	return []Codec{
+		openAI{OpenAI},
+		openAI{Azure},
+	}
+}
+
+// For returns the codec of p. An unknown protocol is an error that lists the
+// known ones.
+func For(p Protocol) (Codec, error) {
+	for _, c := range codecs() {
+		if c.Protocol() == p {
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("protocol %q is unknown: write one of %v", p, Protocols())
+}
+
+// Protocols returns every protocol that [For] knows.
+func Protocols() []Protocol {
+	var ps []Protocol
+	for _, c := range codecs() {
+		ps = append(ps, c.Protocol())
+	}
+	return ps
+}
+
+// dialect returns the protocol whose words p's bodies are written in.
+func (p Protocol) dialect() Protocol {
+	if p == Azure {
+		return OpenAI
+	}
+	return p
+}

@@ -1,0 +1,261 @@
+package llm
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// The roles of messages.
+const (
+	RoleSystem    = "system"
+	RoleUser      = "user"
+	RoleAssistant = "assistant"
+	RoleTool      = "tool"
+)
+
+// schemaField is how a JSONSchema is called in errors, and the one field of
+// Extra that may stand beside its typed form (a name and strictness of the
+// caller's own).
+const schemaField = "response_format"
+
+// Without returns r without the named fields, as an [UnsupportedError] lists
+// them, for callers whose policy is to drop rather than refuse. ok is false
+// when a field is part of a message, which cannot be dropped.
+func (r Request) Without(names []string) (out Request, ok bool) {
+	out = r
+	out.Extra = make(map[string]json.RawMessage, len(r.Extra))
+	for k, v := range r.Extra {
+		if !slices.Contains(names, k) {
+			out.Extra[k] = v
+		}
+	}
+	for _, n := range names {
+		switch n {
+		case "temperature":
+			out.Temperature = nil
+		case "top_p":
+			out.TopP = nil
+		case "stop":
+			out.Stop = nil
+		case "seed":
+			out.Seed = nil
+		case schemaField:
+			out.JSONSchema = nil
+		case "logprobs":
+			out.Logprobs = false
+		case "user":
+			out.User = ""
+		default:
+			if strings.HasPrefix(n, "messages[") {
+				return r, false
+			}
+		}
+	}
+	return out, true
+}
+
+// foreign reports whether r's extra words are of another dialect than p's.
+func (r Request) foreign(p Protocol) bool { return r.Dialect.dialect() != p.dialect() }
+
+// check refuses what no codec could encode, and, where r came in another
+// dialect, what only that dialect can say. more are further fields that the
+// protocol cannot express.
+func (r Request) check(p Protocol, more []string) error {
+	if err := r.validate(); err != nil {
+		return fmt.Errorf("encode %s request: %w", p, err)
+	}
+	names := more
+	foreign := r.foreign(p)
+	for i, m := range r.Messages {
+		switch {
+		case m.Raw == nil && m.Role == RoleTool:
+			names = append(names, fmt.Sprintf("messages[%d].role=tool", i))
+		case m.Raw != nil && foreign:
+			names = append(names, rawParts(i, m.Raw)...)
+		}
+	}
+	if foreign {
+		for k, v := range r.Extra {
+			if !saysNothing(k, v) && !(k == schemaField && r.JSONSchema != nil) {
+				names = append(names, k)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return &UnsupportedError{Protocol: p, Fields: slices.Compact(names)}
+}
+
+func (r Request) validate() error {
+	if len(r.Messages) == 0 {
+		return errors.New("messages: none")
+	}
+	for i, m := range r.Messages {
+		switch m.Role {
+		case RoleSystem, RoleUser, RoleAssistant, RoleTool:
+		default:
+			if m.Raw == nil {
+				return fmt.Errorf("messages[%d]: role %q is none of system, user, assistant, tool", i, m.Role)
+			}
+		}
+		if m.Raw != nil && !isObject(m.Raw) {
+			return fmt.Errorf("messages[%d]: raw is no JSON object", i)
+		}
+	}
+	for name, v := range map[string]*float64{"temperature": r.Temperature, "top_p": r.TopP} {
+		if v != nil && (math.IsNaN(*v) || math.IsInf(*v, 0)) {
+			return fmt.Errorf("%s: %v is no number that JSON has", name, *v)
+		}
+	}
+	if r.JSONSchema != nil && !isObject(r.JSONSchema) {
+		return errors.New("json schema: no JSON object")
+	}
+	for k, v := range r.Extra {
+		if !json.Valid(v) {
+			return fmt.Errorf("%s: no JSON", k)
+		}
+	}
+	return nil
+}
+
+func isObject(raw []byte) bool {
+	raw = bytes.TrimSpace(raw)
+	return len(raw) > 0 && raw[0] == '{' && json.Valid(raw)
+}
+
+// saysNothing reports whether leaving OpenAI's field name out means the same
+// as value. Clients send such defaults unasked.
+func saysNothing(name string, value []byte) bool {
+	if isEmpty(value) {
+		return true
+	}
+	v := string(value)
+	switch name {
+	case "n":
+		return v == "1"
+	case "presence_penalty", "frequency_penalty":
+		return v == "0" || v == "0.0"
+	case "top_logprobs":
+		return v == "0"
+	case "store":
+		return v == "false"
+	case "service_tier":
+		return v == `"auto"` || v == `"default"`
+	}
+	return false
+}
+
+// rawParts names what a raw message holds beside text: members other than role
+// and content, and the kinds of content parts that are not text.
+func rawParts(i int, raw []byte) []string {
+	var m fields
+	if json.Unmarshal(raw, &m) != nil {
+		return []string{fmt.Sprintf("messages[%d]", i)}
+	}
+	var names []string
+	for k, v := range m {
+		switch k {
+		case "role", "type", "text", "parts", "content":
+		default:
+			if !isEmpty(v) {
+				names = append(names, fmt.Sprintf("messages[%d].%s", i, k))
+			}
+		}
+	}
+	var parts []fields
+	for _, k := range []string{"content", "parts"} {
+		if json.Unmarshal(m[k], &parts) != nil {
+			continue
+		}
+		for _, p := range parts {
+			if kind := partKind(p); kind != "" {
+				names = append(names, fmt.Sprintf("messages[%d].%s.%s", i, k, kind))
+			}
+		}
+	}
+	if len(names) == 0 {
+		names = append(names, fmt.Sprintf("messages[%d]", i))
+	}
+	return names
+}
+
+// partKind names what part is beside plain text; "" for plain text.
+func partKind(part fields) string {
+	if t, ok := unquote(part["type"]); ok && t != "text" {
+		return t
+	}
+	for k := range part {
+		if k != "type" && k != "text" {
+			return k
+		}
+	}
+	return ""
+}
+
+// plainParts returns the texts of content parts, and whether text is all that
+// they are.
+func plainParts(raw []byte) (texts []string, plain bool, err error) {
+	var parts []fields
+	if err := json.Unmarshal(raw, &parts); err != nil {
+		return nil, false, err
+	}
+	plain = true
+	for _, p := range parts {
+		t, ok := unquote(p["text"])
+		if ok && partKind(p) == "" {
+			texts = append(texts, t)
+			continue
+		}
+		plain = false
+		if ok {
+			texts = append(texts, t)
+		}
+	}
+	return texts, plain, nil
+}
+
+// newCall returns a POST of body as JSON, with the headers that all protocols
+// share and the endpoint's own last.
+func newCall(e Endpoint, url string, body []byte, auth func(http.Header)) Call {
+	c := Call{Method: http.MethodGet, URL: url, Header: make(http.Header, 4), Body: body}
+	if body != nil {
+		c.Method = http.MethodPost
+		c.Header.Set("Content-Type", "application/json")
+	}
+	if e.Key != "" {
+		auth(c.Header)
+	}
+	return c
+}
+
+// finish adds the endpoint's own headers, which may override.
+func (c Call) finish(e Endpoint) Call {
+	for k, vs := range e.Header {
+		c.Header[http.CanonicalHeaderKey(k)] = slices.Clone(vs)
+	}
+	return c
+}
+
+// decodeError says that a server was sent a request that it cannot read.
+func decodeError(p Protocol, err error) error { return fmt.Errorf("read %s request: %w", p, err) }
+
+// answerError says that a provider's answer could not be read.
+func answerError(p Protocol, err error) error { return fmt.Errorf("read %s answer: %w", p, err) }
+
+// sortedKeys returns m's keys in order, so that encoding is deterministic.
+func sortedKeys(m map[string]json.RawMessage) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
