@@ -1,0 +1,271 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+const (
+	subprotocol  = "bellwether.weights.v1"
+	silenceLimit = 30 * time.Second // bookmarks come every 10 s
+	pollWait     = 45 * time.Second // the server holds a poll for so long
+	pollLimit    = pollWait + 15*time.Second
+	socketAgain  = 2 * time.Minute // polling, try a socket again after so long
+	firstRetry   = 200 * time.Millisecond
+	longestRetry = 10 * time.Second
+	settled      = 10 * time.Second // a connection that lasted so long was a good one
+	messageLimit = 64 << 20
+)
+
+var errBusy = errors.New("client: Watch is running already")
+
+// Watch calls deliver with the current weights, and again whenever they change,
+// until ctx ends; it returns ctx's error then, and no other except that another Watch runs already.
+// Calls come one after another, from Watch's own goroutine; while one lasts,
+// revisions may be skipped, never the newest.
+//
+// It prefers the WebSocket. Where that cannot be had it polls, and tries the
+// socket again every two minutes. A connection on which nothing comes for 30 s is given up.
+// Lost connections are tried again with full jitter, from 0.2 s up to 10 s, and resume after the
+// revision at hand. A server whose store was replaced (another epoch) or
+// restored (a lower revision) is believed: its weights are delivered.
+func (c *Client) Watch(ctx context.Context, deliver func(bellwether.Weights)) error {
+	if !c.watching.CompareAndSwap(false, true) {
+		return errBusy
+	}
+	defer c.watching.Store(false)
+	f := &follower{client: c, deliver: deliver}
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := f.socket(ctx)
+		if refused(err) && ctx.Err() == nil {
+			c.log.Info("weights: no WebSocket to be had, polling", "reason", err)
+			err = f.poll(ctx, began.Add(socketAgain))
+			if err == nil {
+				continue // time to try the socket again
+			}
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if time.Since(began) >= settled {
+			f.fails = 0
+		}
+		wait := f.backoff(err)
+		c.log.Warn("weights: connection lost", "reason", err, "again_in", wait)
+		sleep(ctx, wait)
+	}
+	return ctx.Err()
+}
+
+// Applied tells the server, under the client's name, that revision is in
+// force, for its operators to see. It never blocks for long, and is said again
+// after a reconnect. A client that polls says so with its next poll.
+func (c *Client) Applied(revision uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.applied = revision
+	c.tellApplied()
+}
+
+// tellApplied is called with mu held.
+func (c *Client) tellApplied() {
+	if c.conn == nil || c.config.Name == "" || c.applied == 0 || c.applied == c.told {
+		return
+	}
+	_ = c.conn.SetWriteDeadline(time.Now().Add(2 * time.Second))
+	if c.conn.WriteJSON(map[string]any{"type": "applied", "name": c.config.Name, "epoch": c.epoch, "revision": c.applied}) == nil {
+		c.told = c.applied
+	} // else the reader finds out, and the next socket says it
+}
+
+// follower is one Watch at work.
+type follower struct {
+	client   *Client
+	deliver  func(bellwether.Weights)
+	have     bool
+	epoch    string
+	revision uint64
+	fails    int // in a row
+}
+
+// take delivers w unless it is what the caller has.
+func (f *follower) take(w bellwether.Weights) {
+	f.client.heard()
+	if f.have && w.Epoch == f.epoch && w.Revision == f.revision {
+		return
+	}
+	f.have, f.epoch, f.revision = true, w.Epoch, w.Revision
+	f.client.mu.Lock()
+	if f.client.epoch != w.Epoch {
+		f.client.epoch, f.client.applied = w.Epoch, 0 // revisions of another epoch mean nothing here
+	}
+	f.client.mu.Unlock()
+	f.deliver(w)
+}
+
+func (f *follower) query() url.Values {
+	v := url.Values{}
+	if f.have {
+		v.Set("after", strconv.FormatUint(f.revision, 10))
+		v.Set("epoch", f.epoch)
+	}
+	return v
+}
+
+// socket follows over one WebSocket until it ends, and says why it did.
+func (f *follower) socket(ctx context.Context) error {
+	c := f.client
+	u := c.address("/v1/weights/watch", c.narrow(f.query()))
+	u.Scheme = map[string]string{"http": "ws", "https": "wss"}[u.Scheme]
+	conn, resp, err := c.dialer.DialContext(ctx, u.String(), c.header())
+	if resp != nil && err != nil {
+		return fmt.Errorf("open WebSocket: %w", refusal(resp))
+	}
+	if err != nil {
+		return fmt.Errorf("open WebSocket: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	defer conn.Close()
+	c.attach(conn)
+	defer c.attach(nil)
+	c.log.Info("weights: following by WebSocket", "server", c.base.Host)
+	conn.SetReadLimit(messageLimit)
+	for {
+		_ = conn.SetReadDeadline(time.Now().Add(silenceLimit)) // a failure shows in the read
+		_, msg, err := conn.ReadMessage()
+		if err != nil {
+			return fmt.Errorf("follow by WebSocket: %w", err)
+		}
+		if err := f.message(msg); err != nil {
+			return fmt.Errorf("follow by WebSocket: %w", err)
+		}
+	}
+}
+
+func (c *Client) attach(conn *websocket.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn, c.told = conn, 0
+	c.tellApplied()
+}
+
+var errBehind = errors.New("the bookmark is not of the weights at hand")
+
+// message takes one message of the server. Types that are not known are
+// skipped: a newer server may say more.
+func (f *follower) message(msg []byte) error {
+	var m struct {
+		Type     string             `json:"type"`
+		Weights  bellwether.Weights `json:"weights"`
+		Epoch    string             `json:"epoch"`
+		Revision uint64             `json:"revision"`
+	}
+	if err := json.Unmarshal(msg, &m); err != nil {
+		return fmt.Errorf("read message: %w", err)
+	}
+	switch {
+	case m.Type == "weights":
+		f.take(m.Weights)
+	case m.Type != "bookmark":
+	case !f.have && m.Revision == 0: // the server has published nothing yet
+	case !f.have || m.Epoch != f.epoch || m.Revision != f.revision:
+		f.have = false // ask for everything
+		return errBehind
+	default:
+		f.client.heard()
+	}
+	return nil
+}
+
+// poll follows by blocking requests until the time given, and returns nil
+// then, or the error of the first request that fails.
+func (f *follower) poll(ctx context.Context, until time.Time) error {
+	c := f.client
+	for time.Now().Before(until) {
+		v := f.query()
+		v.Set("wait", strconv.Itoa(int(pollWait.Seconds()))+"s")
+		c.mu.Lock()
+		if c.config.Name != "" && f.have && c.applied == f.revision {
+			v.Set("name", c.config.Name)
+		}
+		c.mu.Unlock()
+		w, changed, err := c.pollOnce(ctx, v)
+		if err != nil {
+			return fmt.Errorf("follow by polling: %w", err)
+		}
+		if changed {
+			f.take(w)
+		} else {
+			c.heard()
+		}
+	}
+	return nil
+}
+
+func (c *Client) pollOnce(ctx context.Context, v url.Values) (bellwether.Weights, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollLimit)
+	defer cancel()
+	return c.fetch(ctx, v)
+}
+
+// fetch asks for the weights; changed is false when the server has none newer.
+func (c *Client) fetch(ctx context.Context, v url.Values) (w bellwether.Weights, changed bool, err error) {
+	err = c.call(ctx, http.MethodGet, "/v1/weights", c.narrow(v), nil, &w)
+	if errors.Is(err, errNotModified) {
+		return w, false, nil
+	}
+	if err != nil {
+		return w, false, fmt.Errorf("weights: %w", err)
+	}
+	return w, true, nil
+}
+
+func (c *Client) narrow(v url.Values) url.Values {
+	if c.config.Route != "" {
+		v.Set("route", c.config.Route)
+	}
+	if c.config.Region != "" {
+		v.Set("region", c.config.Region)
+	}
+	return v
+}
+
+// refused reports whether somebody answered, but not with a WebSocket.
+func refused(err error) bool {
+	_, ok := errors.AsType[*Error](err)
+	return ok || errors.Is(err, websocket.ErrBadHandshake)
+}
+
+// backoff returns how long to wait after err: full jitter, doubling, and at
+// least what the server asked for. A connection that lasted starts it anew.
+func (f *follower) backoff(err error) time.Duration {
+	ceiling := min(firstRetry<<min(f.fails, 10), longestRetry)
+	f.fails++
+	wait := time.Duration(rand.Int64N(int64(ceiling) + 1))
+	if e, ok := errors.AsType[*Error](err); ok && e.RetryAfter > 0 {
+		wait += min(e.RetryAfter, time.Minute)
+	}
+	return wait
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,248 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// Server serves the API. Make one with [New]; all methods are safe for
+// concurrent use.
+type Server struct {
+	config   Config
+	deps     Deps
+	log      *slog.Logger
+	guard    *guard
+	streams  *streams
+	routers  *routers
+	upgrader websocket.Upgrader
+	handler  http.Handler
+}
+
+// New returns a server. It validates cfg and deps, and starts nothing.
+func New(cfg Config, deps Deps) (*Server, error) {
+	if err := cfg.err(); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	if deps.Board == nil || deps.Store == nil || deps.Facts == nil {
+		return nil, errors.New("api: Deps.Board, Deps.Store and Deps.Facts are required")
+	}
+	if deps.Assessments == nil {
+		deps.Assessments = func() []bellwether.Assessment { return nil }
+	}
+	s := &Server{config: cfg, deps: deps, log: deps.Log, guard: newGuard(cfg), streams: newStreams(), routers: newRouters()}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.upgrader = websocket.Upgrader{
+		HandshakeTimeout: 10 * time.Second,
+		ReadBufferSize:   512,
+		WriteBufferSize:  512, // prepared messages do not pass through it
+		Subprotocols:     []string{Subprotocol},
+		CheckOrigin:      s.guard.checkOrigin,
+		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+			problem(status, "%v", reason).write(w)
+		},
+	}
+	handler, err := s.build()
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	s.handler = handler
+	return s, nil
+}
+
+// Handler returns what serves the whole of the API and the dashboard.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// HTTP returns an http.Server with the handler, the configured address, and
+// limits that suit the API: it has no write timeout, because polls and events
+// stay; each answer sets its own.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Addr:              s.config.Address(),
+		Handler:           s.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+	}
+}
+
+// Run blocks until ctx ends, then ends all polls, sockets (with close code
+// 1001) and event streams, and returns when they have ended. Call it beside
+// the http.Server; without it that one's Shutdown waits for polls and forgets
+// sockets.
+func (s *Server) Run(ctx context.Context) error {
+	<-ctx.Done()
+	s.streams.shut()
+	return nil
+}
+
+// endpoint is one row of the API's table.
+type endpoint struct {
+	pattern string // method and path, as http.ServeMux has them
+	scope   Scope  // who may; "" is everybody
+	body    int64  // bytes of the body that are read at most
+	serve   func(http.ResponseWriter, *http.Request) error
+}
+
+const smallBody = 64 << 10
+
+func (s *Server) endpoints() []endpoint {
+	return []endpoint{
+		{"GET /v1/weights", Read, 0, s.weights},
+		{"GET /v1/weights/watch", Read, 0, s.watch},
+		{"GET /v1/routers", Read, 0, s.listRouters},
+	}
+}
+
+// build makes the handler from the table: an unknown path under /v1 is a 404,
+// a known one with another method a 405.
+func (s *Server) build() (http.Handler, error) {
+	mux := http.NewServeMux()
+	methods := map[string][]string{}
+	for _, e := range s.endpoints() {
+		method, path, _ := strings.Cut(e.pattern, " ")
+		methods[path] = append(methods[path], method)
+		mux.Handle(e.pattern, s.admitted(e))
+	}
+	for path, allowed := range methods {
+		if slices.Contains(allowed, "GET") {
+			allowed = append(allowed, "HEAD")
+		}
+		mux.Handle(path, s.answering(func(w http.ResponseWriter, r *http.Request) error {
+			p := problem(http.StatusMethodNotAllowed, "%s is not offered here; offered are %s", r.Method, strings.Join(allowed, ", "))
+			p.header = http.Header{"Allow": {strings.Join(allowed, ", ")}}
+			return p
+		}))
+	}
+	mux.Handle("/v1/", s.answering(func(w http.ResponseWriter, r *http.Request) error {
+		return problem(http.StatusNotFound, "there is no %.200q; /v1/openapi.yaml lists what there is", r.URL.Path)
+	}))
+	mux.Handle("/", s.ui())
+	cross := http.NewCrossOriginProtection()
+	if s.guard.public != nil {
+		if err := cross.AddTrustedOrigin(s.guard.public.Scheme + "://" + s.guard.public.Host); err != nil {
+			return nil, fmt.Errorf("public_url: %w", err)
+		}
+	}
+	cross.SetDenyHandler(s.answering(func(http.ResponseWriter, *http.Request) error {
+		return problem(http.StatusForbidden, "a page of another site may not write here")
+	}))
+	return s.outermost(cross.Handler(mux)), nil
+}
+
+func (s *Server) ui() http.Handler {
+	if s.deps.UI != nil {
+		return s.deps.UI
+	}
+	return s.answering(func(w http.ResponseWriter, r *http.Request) error {
+		if r.URL.Path != "/" {
+			return problem(http.StatusNotFound, "there is no %.200q", r.URL.Path)
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, err := w.Write([]byte("Bellwether. This build has no dashboard; the API is described at /v1/openapi.yaml\n"))
+		return err
+	})
+}
+
+// admitted serves e to those who may.
+func (s *Server) admitted(e endpoint) http.Handler {
+	return s.answering(func(w http.ResponseWriter, r *http.Request) error {
+		r, err := s.guard.admit(r, e.scope)
+		if err != nil {
+			return err
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, e.body)
+		return e.serve(w, r)
+	})
+}
+
+// answering turns an error into a problem document. What is not a [Problem] is
+// our fault: it is logged, and the caller learns no more than that.
+func (s *Server) answering(serve func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := serve(w, r)
+		if err == nil || r.Context().Err() != nil {
+			return
+		}
+		p, ok := errors.AsType[*Problem](err)
+		if !ok {
+			s.log.Error("request", "method", r.Method, "path", r.URL.Path, "error", err)
+			p = problem(http.StatusInternalServerError, "the server could not answer; its log says why")
+		}
+		if rec, ok := w.(*recorder); ok && rec.status != 0 {
+			return // the answer has begun; it ends short
+		}
+		p.write(w)
+	})
+}
+
+// outermost is what every request passes: recovery, log, headers, limits.
+func (s *Server) outermost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec, start := &recorder{ResponseWriter: w}, time.Now()
+		defer func() {
+			if v := recover(); v != nil && v != http.ErrAbortHandler {
+				s.log.Error("panic", "method", r.Method, "path", r.URL.Path, "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+				if rec.status == 0 {
+					problem(http.StatusInternalServerError, "the server could not answer; its log says why").write(rec)
+				}
+			}
+			s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", rec.status, "seconds", time.Since(start).Seconds())
+		}()
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		_ = http.NewResponseController(w).SetWriteDeadline(start.Add(longestWait + 35*time.Second)) // best effort
+		if err := s.guard.checkHost(r); err != nil {
+			s.answering(func(http.ResponseWriter, *http.Request) error { return err }).ServeHTTP(rec, r)
+			return
+		}
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// recorder remembers the status for the log and lets sockets and streams
+// through.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController find what it needs.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Hijack hands the connection to the WebSocket.
+func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	r.status = http.StatusSwitchingProtocols
+	return http.NewResponseController(r.ResponseWriter).Hijack()
+}
