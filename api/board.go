@@ -1,10 +1,10 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -45,33 +45,29 @@ type sheet struct {
 func NewBoard() *Board {
 	b := &Board{}
 	e := &edition{blank: true, next: make(chan struct{})}
-	e.bookmark, _ = bookmark("", 0) // two constants: cannot fail
+	e.bookmark = bookmark("", 0)
 	b.current.Store(e)
 	return b
 }
 
 // Publish hangs out w, wakes everybody who waits, and returns without waiting
-// for them. It keeps w: the caller must not change it any more. Within an epoch the
-// revision must grow; a document that does not, or that cannot be encoded (a
-// NaN), is an error and leaves what hangs there.
-func (b *Board) Publish(w bellwether.Weights) error {
+// for them. It keeps w: the caller must not change it any more. Within an epoch
+// the revision must grow; a document that does not follow what hangs there is
+// ignored. Numbers that are not finite are published as 0.
+func (b *Board) Publish(w bellwether.Weights) {
 	b.publish.Lock()
 	defer b.publish.Unlock()
 	old := b.current.Load()
 	if !old.blank && old.weights.Epoch == w.Epoch && w.Revision <= old.weights.Revision {
-		return fmt.Errorf("publish weights: revision %d does not follow %d", w.Revision, old.weights.Revision)
+		return
 	}
+	w.Routes = presentable(w.Routes)
+	w.TTL, w.Hold = finite(w.TTL), finite(w.Hold)
 	e := &edition{weights: w, next: make(chan struct{}), parts: map[string]*sheet{}}
-	var err error
-	if e.whole, err = printWeights(w, etag(w, "")); err != nil {
-		return fmt.Errorf("publish weights: %w", err)
-	}
-	if e.bookmark, err = bookmark(w.Epoch, w.Revision); err != nil {
-		return fmt.Errorf("publish weights: %w", err)
-	}
+	e.whole = printWeights(w, etag(w, ""))
+	e.bookmark = bookmark(w.Epoch, w.Revision)
 	b.current.Store(e)
 	close(old.next)
-	return nil
 }
 
 // Current returns the weights that hang there now; revision 0 of no epoch
@@ -84,26 +80,26 @@ func (b *Board) Next() <-chan struct{} { return b.current.Load().next }
 
 // part returns the document narrowed to route, "" for all of it. A route that
 // is not in it gives a document without routes.
-func (e *edition) part(route string) (*sheet, error) {
+func (e *edition) part(route string) *sheet {
 	if route == "" {
-		return e.whole, nil
+		return e.whole
 	}
-	rw, ok := e.weights.Routes[route]
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p := e.parts[route]; p != nil {
-		return p, nil
+		return p
 	}
 	w := e.weights
 	w.Routes = map[string]bellwether.RouteWeights{}
+	rw, ok := e.weights.Routes[route]
 	if ok {
 		w.Routes[route] = rw
 	}
-	p, err := printWeights(w, etag(w, route))
-	if err == nil && ok { // only what the config names is kept: bounded
+	p := printWeights(w, etag(w, route))
+	if ok { // only what the config names is kept: bounded
 		e.parts[route] = p
 	}
-	return p, err
+	return p
 }
 
 func (e *edition) has(route string) bool {
@@ -118,29 +114,47 @@ func etag(w bellwether.Weights, route string) string {
 	return fmt.Sprintf("%q", fmt.Sprintf("%s-%d%s", w.Epoch, w.Revision, route))
 }
 
-func printWeights(w bellwether.Weights, tag string) (*sheet, error) {
-	w.Routes = withReasons(w.Routes)
+// printWeights encodes presentable weights, which cannot fail.
+func printWeights(w bellwether.Weights, tag string) *sheet {
 	body, err := json.Marshal(w)
 	if err != nil {
-		return nil, err
+		panic("api: encode weights: " + err.Error()) // no number is NaN: cannot happen
 	}
-	var msg bytes.Buffer
-	msg.WriteString(`{"type":"weights","weights":`)
-	msg.Write(body)
-	msg.WriteByte('}')
-	pm, err := websocket.NewPreparedMessage(websocket.TextMessage, msg.Bytes())
-	return &sheet{body: append(body, '\n'), etag: tag, message: pm}, err
+	return &sheet{
+		body: append(body, '\n'), etag: tag,
+		message: prepared(slices.Concat([]byte(`{"type":"weights","weights":`), body, []byte{'}'})),
+	}
 }
 
-// withReasons copies routes where a list is nil, so that readers find lists.
-func withReasons(routes map[string]bellwether.RouteWeights) map[string]bellwether.RouteWeights {
+func bookmark(epoch string, revision uint64) *websocket.PreparedMessage {
+	msg, _ := json.Marshal(struct { // strings and numbers: cannot fail
+		Type     string `json:"type"`
+		Epoch    string `json:"epoch"`
+		Revision uint64 `json:"revision"`
+	}{"bookmark", epoch, revision})
+	return prepared(msg)
+}
+
+// prepared wraps a message that many sockets will send.
+func prepared(msg []byte) *websocket.PreparedMessage {
+	p, err := websocket.NewPreparedMessage(websocket.TextMessage, msg)
+	if err != nil {
+		panic("api: prepare message: " + err.Error()) // it writes to memory only: cannot happen
+	}
+	return p
+}
+
+// presentable copies routes so that every list is there and every number can
+// be encoded.
+func presentable(routes map[string]bellwether.RouteWeights) map[string]bellwether.RouteWeights {
 	out := make(map[string]bellwether.RouteWeights, len(routes))
-	maps.Copy(out, routes)
-	for name, r := range out {
+	for name, r := range routes {
 		ts := make([]bellwether.TargetWeight, len(r.Targets))
 		copy(ts, r.Targets)
 		for i := range ts {
-			ts[i].Reasons = list(ts[i].Reasons)
+			t := &ts[i]
+			t.Weight, t.Share, t.BaseWeight, t.Score = finite(t.Weight), finite(t.Share), finite(t.BaseWeight), finite(t.Score)
+			t.Reasons = reasons(t.Reasons)
 		}
 		r.Targets = ts
 		out[name] = r
@@ -148,16 +162,22 @@ func withReasons(routes map[string]bellwether.RouteWeights) map[string]bellwethe
 	return out
 }
 
-func bookmark(epoch string, revision uint64) (*websocket.PreparedMessage, error) {
-	msg, err := json.Marshal(struct {
-		Type     string `json:"type"`
-		Epoch    string `json:"epoch"`
-		Revision uint64 `json:"revision"`
-	}{"bookmark", epoch, revision})
-	if err != nil {
-		return nil, err
+// reasons copies rs so that it is a list and can be encoded.
+func reasons(rs []bellwether.Reason) []bellwether.Reason {
+	out := make([]bellwether.Reason, len(rs))
+	copy(out, rs)
+	for i := range out {
+		out[i].Evidence = finite(out[i].Evidence)
 	}
-	return websocket.NewPreparedMessage(websocket.TextMessage, msg)
+	return out
+}
+
+// finite returns v, or 0 where JSON has no word for it.
+func finite(v float64) float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	return v
 }
 
 // list returns s, or an empty list where it is nil, so that JSON has [] and

@@ -66,6 +66,30 @@ func found(err error, kind, id string) error {
 	return err
 }
 
+var errPanicked = errors.New("panic")
+
+// problemOf returns the problem that err is or amounts to. Errors of what the
+// server rests on may say whose fault they are by a method BadRequest or
+// Temporary; all others are ours.
+func problemOf(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	if e, ok := errors.AsType[interface {
+		error
+		BadRequest() bool
+	}](err); ok && e.BadRequest() {
+		return problem(http.StatusBadRequest, "%v", e)
+	}
+	if e, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err); ok && e.Temporary() {
+		return unavailable("%v", e)
+	}
+	return problem(http.StatusInternalServerError, "the server could not answer; its log says why")
+}
+
 func (p *Problem) write(w http.ResponseWriter) {
 	h := w.Header()
 	for k, vs := range p.header {

@@ -171,18 +171,17 @@ func (s *Server) admitted(e endpoint) http.Handler {
 	})
 }
 
-// answering turns an error into a problem document. What is not a [Problem] is
-// our fault: it is logged, and the caller learns no more than that.
+// answering turns an error into a problem document. What is our fault is
+// logged, and the caller learns no more than that.
 func (s *Server) answering(serve func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := serve(w, r)
 		if err == nil || r.Context().Err() != nil {
 			return
 		}
-		p, ok := errors.AsType[*Problem](err)
-		if !ok {
+		p := problemOf(err)
+		if p.Status == http.StatusInternalServerError {
 			s.log.Error("request", "method", r.Method, "path", r.URL.Path, "error", err)
-			p = problem(http.StatusInternalServerError, "the server could not answer; its log says why")
 		}
 		if rec, ok := w.(*recorder); ok && rec.status != 0 {
 			return // the answer has begun; it ends short
@@ -199,7 +198,7 @@ func (s *Server) outermost(next http.Handler) http.Handler {
 			if v := recover(); v != nil && v != http.ErrAbortHandler {
 				s.log.Error("panic", "method", r.Method, "path", r.URL.Path, "value", fmt.Sprint(v), "stack", string(debug.Stack()))
 				if rec.status == 0 {
-					problem(http.StatusInternalServerError, "the server could not answer; its log says why").write(rec)
+					problemOf(errPanicked).write(rec)
 				}
 			}
 			s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", rec.status, "seconds", time.Since(start).Seconds())

@@ -79,8 +79,7 @@ func (v *watcher) tell() {
 	for {
 		e := v.server.deps.Board.current.Load()
 		if !e.blank && !v.current(e) {
-			p, err := e.part(v.route)
-			if err != nil || !v.send(p.message) {
+			if !v.send(e.part(v.route).message) {
 				return
 			}
 			v.after, v.hasAfter, v.epoch = e.weights.Revision, true, e.weights.Epoch

@@ -137,10 +137,7 @@ func (s *Server) writeWeights(w http.ResponseWriter, e *edition, route string, k
 	if !e.has(route) {
 		return notFound("route", route)
 	}
-	p, err := e.part(route)
-	if err != nil {
-		return err
-	}
+	p := e.part(route)
 	h := w.Header()
 	h.Set("ETag", p.etag)
 	h.Set("Cache-Control", fmt.Sprintf("max-age=%d, stale-if-error=%d", int(e.weights.TTL), int(e.weights.Hold)))
