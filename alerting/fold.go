@@ -95,7 +95,7 @@ func (d *draft) fall(c bellwether.Change, severity bellwether.State, at time.Tim
 	e := bellwether.IncidentEvent{At: at, Kind: kindJoined, Target: c.Target, State: c.To, Text: sentence(c)}
 	if in == nil {
 		in = &incident{scope: own, Incident: bellwether.Incident{State: bellwether.IncidentOpen,
-			ID: deriveID(at, "incident", c.Target), OpenedAt: at, FirstAt: at}}
+			ID: deriveID(at, 0, "incident", c.Target), OpenedAt: at, FirstAt: at}}
 		e.Kind = KindOpened
 		d.order, d.before[in] = append(d.order, in), bellwether.Incident{}
 		d.open[in.ID] = in

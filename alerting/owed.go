@@ -81,8 +81,8 @@ func (c Config) deliveries(before, after bellwether.Incident, about func(id stri
 	out := make([]bellwether.Delivery, 0, len(channels))
 	for _, name := range channels {
 		out = append(out, bellwether.Delivery{
-			ID: deriveID(n.At, "delivery", after.ID, name, kind, n.Event.Kind, n.Event.Target, string(after.Severity),
-				string(after.Cause), strconv.Itoa(len(after.Targets))),
+			ID: deriveID(n.At, len(after.Timeline), "delivery", after.ID, name, kind, n.Event.Kind, n.Event.Target,
+				string(after.Severity), string(after.Cause), strconv.Itoa(len(after.Targets))),
 			Channel: name, Incident: after.ID, Kind: kind, Payload: payload, CreatedAt: n.At, NextAt: n.At.Add(wait),
 		})
 	}

@@ -87,9 +87,9 @@ func worse(a, b bellwether.State) bellwether.State {
 
 // deriveID names a thing by what it is, so that folding the same records again
 // after a crash names the same incident and owes the same deliveries. The form
-// is a UUIDv7 (RFC 9562) whose random part is a hash of parts; it sorts by
-// time, to the millisecond.
-func deriveID(at time.Time, parts ...string) string {
+// is a UUIDv7 (RFC 9562): time to the millisecond, then seq (cut to 12 bits),
+// so that ids of one incident sort in order, then a hash of parts.
+func deriveID(at time.Time, seq int, parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
 		_, _ = fmt.Fprintf(h, "%d:%s", len(p), p)
@@ -99,7 +99,8 @@ func deriveID(at time.Time, parts ...string) string {
 	var ms [8]byte
 	binary.BigEndian.PutUint64(ms[:], uint64(at.UnixMilli()))
 	copy(u[:6], ms[2:])
-	u[6] = u[6]&0x0f | 0x70
+	seq = min(seq, 0xfff)
+	u[6], u[7] = 0x70|byte(seq>>8), byte(seq)
 	u[8] = u[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }

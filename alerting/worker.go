@@ -138,35 +138,35 @@ func mergeable(kind string) bool { return kind == KindChanged || kind == KindAck
 func (w *worker) send(ctx context.Context, n Notice, key string, prior []bellwether.Delivery, asked bool) (string, error) {
 	sendCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.opts.SendTimeout)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
-		grace := time.NewTimer(w.opts.Grace)
-		defer grace.Stop()
-		select {
-		case <-grace.C:
-			cancel()
-		case <-sendCtx.Done():
-		}
-	})
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(w.opts.Grace, cancel) })
 	defer stop()
-	if f, ok := w.channel.(Finder); ok && asked {
-		receipt, found, err := f.Find(sendCtx, n, key, prior)
-		var se *SendError
-		switch {
-		case err == nil && found:
-			return receipt, nil
-		case errors.As(err, &se) && se.Permanent:
-			// It cannot be asked at all (a missing scope): rather twice than never.
-			w.opts.Logger.Warn("a message may arrive twice: the channel cannot be asked for it",
-				"channel", w.channel.Name(), "delivery", key, "error", err)
-		case err != nil:
-			var wait time.Duration
-			if se != nil {
-				wait = se.RetryAfter
-			}
-			return "", &SendError{Err: fmt.Errorf("look for an earlier attempt: %w", err), RetryAfter: wait}
-		}
+	f, ok := w.channel.(Finder)
+	if !ok || !asked {
+		return w.channel.Send(sendCtx, n, key, prior)
 	}
-	return w.channel.Send(sendCtx, n, key, prior)
+	receipt, found, err := f.Find(sendCtx, n, key, prior)
+	var se *SendError
+	switch {
+	case err == nil && found:
+		return receipt, nil
+	case err == nil:
+		return w.channel.Send(sendCtx, n, key, prior)
+	case !errors.As(err, &se):
+		se = &SendError{}
+	}
+	if !se.Permanent {
+		return "", &SendError{Err: fmt.Errorf("look for an earlier attempt: %w", err), RetryAfter: se.RetryAfter}
+	}
+	// It cannot be asked at all (a missing scope): rather twice than never.
+	w.opts.Logger.Warn("a message may arrive twice: the channel cannot be asked for it",
+		"channel", w.channel.Name(), "delivery", key, "error", err)
+	receipt, err = w.channel.Send(sendCtx, n, key, prior)
+	if errors.As(err, &se) {
+		again := *se
+		again.Unsent = false // of this attempt it may be certain, of the earlier one it is not
+		err = &again
+	}
+	return receipt, err
 }
 
 // finish records how an attempt ended.
