@@ -1,0 +1,72 @@
+package router
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	vm "github.com/VictoriaMetrics/metrics"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// metrics are the router's own, in a set that no other router shares.
+type metrics struct {
+	set        *vm.Set
+	malformed  *vm.Counter // events that could not be read
+	unreported *vm.Counter // summaries dropped while the server was away
+}
+
+func newMetrics() *metrics {
+	set := vm.NewSet()
+	return &metrics{set: set,
+		malformed:  set.NewCounter("bellwether_router_malformed_events_total"),
+		unreported: set.NewCounter("bellwether_router_unreported_summaries_total"),
+	}
+}
+
+// follow adds the gauges that look at the router itself.
+func (m *metrics) follow(rt *Router) {
+	m.set.NewGauge("bellwether_router_in_flight", func() float64 { return float64(rt.inFlight.Load()) })
+	m.set.NewGauge("bellwether_router_weights_revision", func() float64 {
+		if t := rt.table.Load(); t != nil {
+			return float64(t.revision)
+		}
+		return 0
+	})
+	m.set.NewGauge("bellwether_router_news_age_seconds", func() float64 {
+		if rt.follower == nil || rt.follower.News().IsZero() {
+			return -1 // never heard of a server
+		}
+		return time.Since(rt.follower.News()).Seconds()
+	})
+	m.set.NewGauge("bellwether_router_drift_ratio", func() float64 { return rt.drift(rt.weights.Load()) })
+}
+
+// attempt counts one call of one target.
+func (m *metrics) attempt(target, route string, outcome bellwether.Outcome, s seen, took time.Duration) {
+	m.set.GetOrCreateCounter("bellwether_router_attempts_total{" + label("target", target) + "," + label("route", route) + "," + label("outcome", string(outcome)) + "}").Inc()
+	if outcome != bellwether.OK {
+		return
+	}
+	if s.events > 0 {
+		m.set.GetOrCreateHistogram("bellwether_router_time_to_first_token_seconds{" + label("target", target) + "}").Update(s.firstToken.Seconds())
+	}
+	m.set.GetOrCreateHistogram("bellwether_router_attempt_duration_seconds{" + label("target", target) + "}").Update(took.Seconds())
+}
+
+// refused counts requests that no target was asked for, or none could answer.
+func (m *metrics) refused(code string) {
+	m.set.GetOrCreateCounter("bellwether_router_refused_total{" + label("code", code) + "}").Inc()
+}
+
+func label(name, value string) string { return name + "=" + strconv.Quote(value) }
+
+// serve writes the metrics in Prometheus' text format.
+func (m *metrics) serve(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	m.set.WritePrometheus(w)
+	fmt.Fprint(w, "\n")
+	vm.WriteProcessMetrics(w)
+}

@@ -1,0 +1,27 @@
+package router
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// models lists what may stand as a request's model: routes first, then targets.
+func (rt *Router) models(w http.ResponseWriter, _ *http.Request) {
+	type model struct {
+		ID      string `json:"id"`
+		Object  string `json:"object"`
+		Created int64  `json:"created"`
+		OwnedBy string `json:"owned_by"`
+	}
+	t := rt.table.Load()
+	list := make([]model, 0, len(t.names))
+	for _, name := range t.names {
+		owner := "bellwether"
+		if r := t.routes[name]; len(r.Tiers) == 0 {
+			owner = r.entries[0].up.Provider
+		}
+		list = append(list, model{ID: name, Object: "model", OwnedBy: owner})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"object": "list", "data": list})
+}

@@ -1,0 +1,207 @@
+package router
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/llm"
+)
+
+// Follower is where weights come from and observations go to: an api/client.
+type Follower interface {
+	// Watch calls f with every newer document until ctx ends, through outages.
+	Watch(ctx context.Context, f func(bellwether.Weights)) error
+	// News returns when the server last confirmed the weights at hand; zero: never.
+	News() time.Time
+	// Applied tells the server which revision is in force. It does not block.
+	Applied(revision uint64)
+	// Observe hands observations over; without an error they are on disk.
+	Observe(ctx context.Context, obs []bellwether.Observation) (accepted, duplicates int, err error)
+}
+
+// Options are what a Router may be given beside its config. The zero value
+// follows nobody and logs nowhere.
+type Options struct {
+	Follower  Follower          // nil: base weights alone
+	Transport http.RoundTripper // nil: one of its own, kept for all targets
+	Logger    *slog.Logger      // nil: none
+}
+
+// Router routes chat completions. See the package's comment.
+type Router struct {
+	cfg       Config
+	follower  Follower
+	transport http.RoundTripper
+	log       *slog.Logger
+	front     llm.Codec
+	keys      map[string][sha256.Size]byte
+
+	setup    atomic.Pointer[readySetup]
+	weights  atomic.Pointer[bellwether.Weights]
+	table    atomic.Pointer[table]
+	started  time.Time
+	inFlight atomic.Int64
+	recorder *recorder
+	metrics  *metrics
+}
+
+// readySetup is a setup with its targets ready to be called.
+type readySetup struct {
+	Setup
+	ups map[string]*upstream
+}
+
+// New returns a router for the setup. It starts and dials nothing.
+func New(cfg Config, s Setup, o Options) (*Router, error) {
+	cfg = cfg.withDefaults()
+	front, err := llm.For(llm.OpenAI)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Name == "" {
+		cfg.Name, _ = os.Hostname() // an empty name is told apart by the server
+	}
+	rt := &Router{cfg: cfg, follower: o.Follower, transport: o.Transport, log: o.Logger, front: front, started: time.Now(),
+		keys: map[string][sha256.Size]byte{}, recorder: newRecorder(cfg.Name), metrics: newMetrics()}
+	if rt.log == nil {
+		rt.log = slog.New(slog.DiscardHandler)
+	}
+	if rt.transport == nil {
+		rt.transport = newTransport()
+	}
+	for name, key := range cfg.Keys {
+		rt.keys[name] = sha256.Sum256([]byte(key.Reveal()))
+	}
+	rt.metrics.follow(rt)
+	return rt, rt.Replace(s)
+}
+
+// newTransport returns a transport that keeps enough connections warm.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:       http.ProxyFromEnvironment,
+		DialContext: (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		// Compression is left to the caller and the provider: a compressed
+		// stream would be held back by the decoder.
+		DisableCompression: true, ForceAttemptHTTP2: true,
+		MaxIdleConns: 1024, MaxIdleConnsPerHost: 256, IdleConnTimeout: 90 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// Replace serves another setup from now on. Requests under way go on under
+// the old one. It is safe to call at any time.
+func (rt *Router) Replace(s Setup) error {
+	ups := map[string]*upstream{}
+	for _, t := range s.Targets {
+		codec, err := llm.For(t.Protocol)
+		if err != nil {
+			return fmt.Errorf("router: target %s: %w", t.ID, err)
+		}
+		ups[t.ID] = &upstream{Target: t, codec: codec}
+	}
+	for _, r := range s.Routes {
+		n := 0
+		for _, tier := range r.Tiers {
+			for _, m := range tier {
+				if ups[m.Target] == nil {
+					return fmt.Errorf("router: route %s: there is no target %q", r.Name, m.Target)
+				}
+				n++
+			}
+		}
+		if n == 0 || n > maxEntries {
+			return fmt.Errorf("router: route %s: %d targets; a route has 1 to %d", r.Name, n, maxEntries)
+		}
+	}
+	rt.setup.Store(&readySetup{Setup: s, ups: ups})
+	rt.rebuild()
+	return nil
+}
+
+// rebuild makes a new table from the setup, the weights and their age.
+func (rt *Router) rebuild() {
+	s, w := rt.setup.Load(), rt.weights.Load()
+	rt.table.Store(newTable(s.Setup, s.ups, w, rt.drift(w)))
+}
+
+func (rt *Router) drift(w *bellwether.Weights) float64 {
+	if w == nil || rt.follower == nil {
+		return 0
+	}
+	news := rt.follower.News()
+	if news.IsZero() { // the weights come from the state file: hold them from the start
+		news = rt.started
+	}
+	return driftAt(time.Since(news), seconds(w.TTL), seconds(w.Hold))
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// Handler returns what applications talk to: /v1/chat/completions, /v1/models,
+// and /metrics, /livez, /readyz beside them.
+func (rt *Router) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/chat/completions", rt.guard(rt.chat))
+	mux.HandleFunc("GET /v1/models", rt.guard(rt.models))
+	mux.HandleFunc("GET /metrics", rt.metrics.serve)
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("/", rt.unknown)
+	return mux
+}
+
+func (rt *Router) unknown(w http.ResponseWriter, r *http.Request) {
+	rt.fail(w, &llm.Error{Status: http.StatusNotFound, Type: "invalid_request_error", Code: "unknown_url",
+		Message: r.Method + " " + r.URL.Path + " is not served here: POST /v1/chat/completions, GET /v1/models"})
+}
+
+// guard admits callers that may come in, and bounds how many are inside.
+func (rt *Router) guard(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !rt.admitted(r) {
+			rt.fail(w, &llm.Error{Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key",
+				Message: "the key is missing or unknown: send Authorization: Bearer KEY with one of this router's keys"})
+			return
+		}
+		if rt.inFlight.Add(1) > int64(rt.cfg.MaxInFlight) {
+			rt.inFlight.Add(-1)
+			w.Header().Set("Retry-After", "1")
+			rt.fail(w, &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: "too_many_in_flight",
+				Message: "this router has too many requests in flight: try again in a second"})
+			return
+		}
+		defer rt.inFlight.Add(-1)
+		h(w, r)
+	}
+}
+
+// admitted compares in constant time, whatever was sent.
+func (rt *Router) admitted(r *http.Request) bool {
+	if len(rt.keys) == 0 {
+		return true
+	}
+	sent := sha256.Sum256([]byte(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")))
+	found := 0
+	for _, key := range rt.keys {
+		found |= subtle.ConstantTimeCompare(sent[:], key[:])
+	}
+	return found == 1
+}
+
+// fail answers with an error body as OpenAI's clients read it.
+func (rt *Router) fail(w http.ResponseWriter, e *llm.Error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(rt.front.EncodeError(e))
+}

@@ -1,0 +1,177 @@
+package router
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/internal/shares"
+	"github.com/bellwether-llm/bellwether/llm"
+)
+
+// upstream is a target ready to be called.
+type upstream struct {
+	Target
+	codec llm.Codec
+}
+
+// table is what requests are routed by: immutable, swapped atomically.
+type table struct {
+	epoch    string
+	revision uint64
+	routes   map[string]*routeTable // by route name, target id, and unambiguous model name
+	names    []string               // of the routes, then the targets: what /v1/models lists
+}
+
+// routeTable is one route's part of a table.
+type routeTable struct {
+	Route
+	entries []entry // in tier order
+}
+
+// entry is a target in a route.
+type entry struct {
+	up    *upstream
+	tier  int
+	base  float64
+	share float64
+}
+
+// pick returns the index of an entry, drawn by share; u is uniform in [0, 1).
+// It neither locks nor allocates. O(entries).
+func (r *routeTable) pick(u float64) int {
+	last := 0
+	for i := range r.entries {
+		if r.entries[i].share <= 0 {
+			continue
+		}
+		last = i
+		if u < r.entries[i].share {
+			return i
+		}
+		u -= r.entries[i].share
+	}
+	return last // rounding left a crumb
+}
+
+// next returns the entry to try after those in tried (a bit each) have failed:
+// first by share among the untried in traffic, then the untried without a
+// share in tier order. ok is false when all were tried.
+func (r *routeTable) next(tried uint64, u float64) (i int, ok bool) {
+	sum := 0.0
+	for i := range r.entries {
+		if tried&(1<<i) == 0 {
+			sum += r.entries[i].share
+		}
+	}
+	best := -1
+	for i, left := 0, u*sum; i < len(r.entries); i++ {
+		if tried&(1<<i) != 0 {
+			continue
+		}
+		if s := r.entries[i].share; s > 0 {
+			best = i
+			if left < s {
+				return i, true
+			}
+			left -= s
+		} else if best < 0 && sum == 0 {
+			return i, true
+		}
+	}
+	return best, best >= 0
+}
+
+// maxEntries is how many targets a route may have: one bit each in tried.
+const maxEntries = 64
+
+// newTable returns the table of a setup under the weights w, which may know
+// fewer or other targets: a route that w does not know gets its base shares.
+// drift in [0, 1] is how far the shares have moved to the base ones.
+func newTable(s Setup, ups map[string]*upstream, w *bellwether.Weights, drift float64) *table {
+	t := &table{routes: map[string]*routeTable{}}
+	if w != nil {
+		t.epoch, t.revision = w.Epoch, w.Revision
+	}
+	for _, r := range s.Routes {
+		rt := &routeTable{Route: r.withDefaults()}
+		for tier, members := range r.Tiers {
+			for _, m := range members {
+				rt.entries = append(rt.entries, entry{up: ups[m.Target], tier: tier, base: m.Base()})
+			}
+		}
+		rt.setShares(w, drift)
+		t.routes[r.Name] = rt
+		t.names = append(t.names, r.Name)
+	}
+	t.addDirect(ups)
+	return t
+}
+
+// setShares gives the entries the shares of w, moved by drift to base shares.
+func (r *routeTable) setShares(w *bellwether.Weights, drift float64) {
+	ts := make([]shares.Target, len(r.entries))
+	for i, e := range r.entries {
+		ts[i] = shares.Target{Tier: e.tier, Base: e.base, Weight: 1}
+	}
+	base, _ := shares.Compute(ts, shares.Policy{StandbyShare: r.StandbyShare, Overprovision: r.Overprovision})
+	followed := map[string]float64{}
+	sum := 0.0
+	if w != nil {
+		for _, t := range w.Routes[r.Name].Targets {
+			if slices.ContainsFunc(r.entries, func(e entry) bool { return e.up.ID == t.Target }) {
+				followed[t.Target] = max(0, t.Share)
+				sum += max(0, t.Share)
+			}
+		}
+	}
+	for i := range r.entries {
+		e := &r.entries[i]
+		if sum <= 0 {
+			e.share = base[i]
+			continue
+		}
+		e.share = (1-drift)*followed[e.up.ID]/sum + drift*base[i]
+	}
+}
+
+// addDirect lets a target be asked for by its id, and by its model's name
+// where only one target has it.
+func (t *table) addDirect(ups map[string]*upstream) {
+	byModel := map[string][]*upstream{}
+	for _, id := range slices.Sorted(maps.Keys(ups)) {
+		byModel[ups[id].Model] = append(byModel[ups[id].Model], ups[id])
+		t.addSingle(id, ups[id])
+	}
+	for model, list := range byModel {
+		if len(list) == 1 {
+			t.addSingle(model, list[0])
+		}
+	}
+}
+
+func (t *table) addSingle(name string, up *upstream) {
+	if _, taken := t.routes[name]; taken {
+		return
+	}
+	r := Route{Route: bellwether.Route{Name: name}}
+	t.routes[name] = &routeTable{Route: r.withDefaults(), entries: []entry{{up: up, base: 1, share: 1}}}
+	t.names = append(t.names, name)
+}
+
+// uniform draws from [0, 1) without a lock shared between processors.
+func uniform() float64 { return rand.Float64() }
+
+// driftAt returns how far shares have moved to the base ones when the last
+// news is age old: 0 until ttl+hold, then linearly to 1 over another hold.
+func driftAt(age, ttl, hold time.Duration) float64 {
+	if age <= ttl+hold {
+		return 0
+	}
+	if hold <= 0 {
+		return 1
+	}
+	return min(1, float64(age-ttl-hold)/float64(hold))
+}
