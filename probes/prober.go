@@ -1,0 +1,194 @@
+package probes
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/internal/id"
+	"github.com/bellwether-llm/bellwether/llm"
+)
+
+// Options say how a prober reaches the network. The zero value works.
+type Options struct {
+	// Codec finds the codec of a protocol; nil means llm.For.
+	Codec func(llm.Protocol) (llm.Codec, error)
+	// Proxy chooses a proxy for a request; nil means none. It is not read from
+	// the environment: pass http.ProxyFromEnvironment for that.
+	Proxy func(*http.Request) (*url.URL, error)
+	// TLS is the client's TLS configuration; nil means the system's roots.
+	TLS *tls.Config
+	// Dial opens connections; nil means TCP with a limit of 10 s.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// UserAgent names us to providers; "" means "bellwether".
+	UserAgent string
+}
+
+// Prober sends canaries. It is safe for concurrent use; a probe never waits
+// for another.
+type Prober struct {
+	codec      func(llm.Protocol) (llm.Codec, error)
+	warm, cold *http.Client
+	agent      string
+	lag        lagMeter
+	ratios     ratios
+}
+
+// New returns a prober. It opens no connection.
+func New(o Options) (*Prober, error) {
+	if o.Codec == nil {
+		o.Codec = llm.For
+	}
+	if strings.ContainsAny(o.UserAgent, "\r\n") {
+		return nil, errors.New("prober: the user agent holds a line end")
+	}
+	return &Prober{
+		codec: o.Codec,
+		warm:  newClient(o, false),
+		cold:  newClient(o, true),
+		agent: or(o.UserAgent, "bellwether"),
+	}, nil
+}
+
+// Close drops the idle connections. Probes in flight go on.
+func (p *Prober) Close() {
+	p.warm.CloseIdleConnections()
+	p.cold.CloseIdleConnections()
+}
+
+// Probe sends j once and says what came back. It always returns an
+// observation, at the latest a little after the canary's timeout; when ctx ends
+// first, its outcome is canceled.
+func (p *Prober) Probe(ctx context.Context, j Job) bellwether.Observation {
+	j.Canary = j.Canary.WithDefaults()
+	start := time.Now()
+	o := bellwether.Observation{
+		Source: bellwether.SourceProbe, Trigger: or(j.Trigger, bellwether.TriggerManual),
+		Vantage: j.Vantage, Target: j.Target.ID, Canary: j.Canary.Name,
+	}
+	scrub := newScrubber(j.Target.Endpoint)
+	codec, call, err := p.prepare(j)
+	if err != nil {
+		o.ID, o.At = id.New(start), start.UTC().Round(0)
+		o.Outcome, o.Error = bellwether.ClientError, errorText(scrub.clean("write request: "+err.Error()))
+		return o
+	}
+	doubt := p.lag.begin()
+	r := p.send(ctx, j, codec, call)
+	o.SelfLag, o.Doubtful = p.lag.end(doubt)
+
+	o.ID, o.At = id.New(r.start), r.start.UTC().Round(0)
+	if !j.Due.IsZero() {
+		o.Late = max(0, r.start.Round(0).Sub(j.Due.Round(0)).Seconds())
+	}
+	p.report(&o, j, r)
+	o.Error = errorText(scrub.clean(r.fail.text))
+	o.Excerpt = excerpt(scrub.clean(cutBytes(r.shown(), 8<<10)))
+	for i := range o.Checks {
+		o.Checks[i].Detail = scrub.clean(o.Checks[i].Detail)
+	}
+	return o
+}
+
+// prepare writes the call, outside of all measured time.
+func (p *Prober) prepare(j Job) (llm.Codec, llm.Call, error) {
+	codec, err := p.codec(j.Target.Protocol)
+	if err != nil {
+		return nil, llm.Call{}, err
+	}
+	call, err := codec.Encode(j.Target.Endpoint, request(j))
+	if err != nil {
+		return nil, llm.Call{}, err
+	}
+	if call.Header == nil {
+		call.Header = http.Header{}
+	}
+	if call.Header.Get("User-Agent") == "" {
+		call.Header.Set("User-Agent", p.agent)
+	}
+	return codec, call, nil
+}
+
+// request is what the canary asks, in no provider's words.
+func request(j Job) llm.Request {
+	c := j.Canary
+	r := llm.Request{
+		Model: j.Target.model(), MaxTokens: c.MaxTokens, Temperature: c.Temperature,
+		Stream: c.Streams(), StreamUsage: c.Streams(), Logprobs: c.Logprobs,
+	}
+	if c.System != "" {
+		r.Messages = append(r.Messages, llm.Message{Role: "system", Text: c.System})
+	}
+	r.Messages = append(r.Messages, llm.Message{Role: "user", Text: c.Prompt})
+	if c.Nonce {
+		r.Messages[0].Text = nonce() + r.Messages[0].Text
+	}
+	return r
+}
+
+// nonce returns a prefix that no prompt cache has seen. Always nine digits, so
+// that it costs the same number of tokens each time.
+func nonce() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return fmt.Sprintf("[%09d] ", binary.LittleEndian.Uint64(b[:])%1_000_000_000)
+}
+
+// report fills o from what was measured: tokens, checks, outcome, timings.
+func (p *Prober) report(o *bellwether.Observation, j Job, r *reply) {
+	o.Status, o.HTTP, o.Reused = r.status, r.proto, r.phases.reused
+	o.Model, o.Fingerprint, o.Finish = printable(cutBytes(r.model, 200)), printable(cutBytes(r.fingerprint, 200)), string(r.finish)
+	o.Confidence = r.confidence
+	o.RetryAfter = r.retryAfter.Seconds()
+	o.Outcome = r.fail.outcome
+	if r.answered() {
+		tokens := p.ratios.tokens(j, r)
+		o.Tokens = &tokens
+		o.CostUSD = j.Target.Price.Cost(tokens.Input, tokens.Output)
+	}
+	if o.Outcome == "" {
+		o.Outcome, o.Checks = examine(j, r, o.Tokens)
+	}
+	o.Timing = r.timing(o.Outcome, j.Canary)
+}
+
+// examine runs the checks on a proper answer. Two tests stand before the
+// user's own: the answer is not cut at max_tokens (unless the canary allows
+// it), and it is not empty. They are reported only when they fail.
+func examine(j Job, r *reply, t *bellwether.Tokens) (bellwether.Outcome, []bellwether.CheckResult) {
+	if r.refusal != "" || r.finish == llm.FinishRefusal || r.finish == llm.FinishFilter {
+		return bellwether.Refusal, nil
+	}
+	outcome := bellwether.OK
+	var results []bellwether.CheckResult
+	if r.finish == llm.FinishLength && !j.Canary.AllowLength {
+		outcome = bellwether.BadOutput
+		results = append(results, bellwether.CheckResult{Name: "finish", Detail: fmt.Sprintf("the answer was cut at max_tokens %d", j.Canary.MaxTokens)})
+	}
+	if r.text.Len() == 0 && !r.toolCall && r.finish != llm.FinishToolCalls && r.finish != llm.FinishLength {
+		outcome = bellwether.BadOutput
+		results = append(results, bellwether.CheckResult{Name: "not_empty", Detail: "the answer is empty"})
+	}
+	checks := j.checks
+	if checks == nil && len(j.Canary.Checks) > 0 {
+		checks, _ = Compile(j.Canary.Checks)
+	}
+	answer := Answer{Text: r.text.String(), Tokens: max(0, t.Output-t.Reasoning)}
+	for _, c := range checks {
+		res := c.Run(answer)
+		if !res.OK {
+			outcome = bellwether.BadOutput
+		}
+		results = append(results, res)
+	}
+	return outcome, results
+}

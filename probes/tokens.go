@@ -1,0 +1,56 @@
+package probes
+
+import (
+	"math"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// The estimate of tokens starts from usualRatio characters per token and
+// follows a series by an exponential mean with ratioWeight for the newest.
+const (
+	usualRatio  = 4.0
+	ratioWeight = 0.1
+)
+
+// ratios knows how many characters each series writes per token, from the
+// answers that said. Safe for concurrent use.
+type ratios struct {
+	mu sync.Mutex
+	of map[jobKey]float64
+}
+
+// tokens counts what r used: the provider's own figures, else an estimate from
+// the length of prompt and answer, flagged as such.
+func (s *ratios) tokens(j Job, r *reply) bellwether.Tokens {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := j.key()
+	chars := utf8.RuneCountInString(r.text.String())
+	ratio, known := s.of[key]
+	if !known {
+		ratio = usualRatio
+	}
+	if u := r.usage; u != nil {
+		if visible := u.Output - u.Reasoning; visible > 0 && chars > 0 && r.fail.outcome == "" {
+			seen := float64(chars) / float64(visible)
+			if known {
+				seen = ratio + ratioWeight*(seen-ratio)
+			}
+			if s.of == nil {
+				s.of = map[jobKey]float64{}
+			}
+			s.of[key] = seen
+		}
+		return bellwether.Tokens{Input: max(0, u.Input), Output: max(0, u.Output), Cached: max(0, u.Cached), Reasoning: max(0, u.Reasoning)}
+	}
+	estimate := func(n int) int { return int(math.Ceil(float64(n) / ratio)) }
+	return bellwether.Tokens{
+		Input:     estimate(utf8.RuneCountInString(j.Canary.Prompt) + utf8.RuneCountInString(j.Canary.System)),
+		Output:    estimate(chars + r.reasoning),
+		Reasoning: estimate(r.reasoning),
+		Estimated: true,
+	}
+}

@@ -1,0 +1,108 @@
+package probes
+
+import (
+	"crypto/tls"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+// stage is how far a request came before its answer.
+type stage int
+
+const (
+	stageStart stage = iota
+	stageDNS
+	stageConnect
+	stageTLS
+	stageConnected
+	stageAnswered
+)
+
+// phases are the stamps of one request, as offsets from its start; 0 is unknown.
+type phases struct {
+	dns, connect, tls time.Duration // how long each took
+	firstByte         time.Duration // when
+	reused            bool
+	stage             stage
+}
+
+// tracer collects phases from httptrace, whose hooks run on the transport's
+// goroutines, also after the request is over (a dial that lost its race).
+type tracer struct {
+	start time.Time
+
+	mu                            sync.Mutex
+	p                             phases
+	dnsFrom, connectFrom, tlsFrom time.Duration
+	sealed                        bool
+}
+
+// set runs fn under the lock with the time since the start (never 0), unless
+// the phases were taken already or, for phases of dialing, a connection is there.
+func (t *tracer) set(dialing bool, fn func(now time.Duration)) {
+	now := max(1, time.Since(t.start))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.sealed || dialing && t.p.stage >= stageConnected {
+		return
+	}
+	fn(now)
+}
+
+// enter notes the first start of a phase of dialing.
+func (t *tracer) enter(s stage, from *time.Duration) {
+	t.set(true, func(now time.Duration) {
+		if *from == 0 {
+			*from = now
+		}
+		t.p.stage = max(t.p.stage, s)
+	})
+}
+
+func (t *tracer) hooks() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		DNSStart: func(httptrace.DNSStartInfo) { t.enter(stageDNS, &t.dnsFrom) },
+		DNSDone: func(httptrace.DNSDoneInfo) {
+			t.set(true, func(now time.Duration) { t.p.dns = now - t.dnsFrom })
+		},
+		ConnectStart: func(_, _ string) { t.enter(stageConnect, &t.connectFrom) },
+		ConnectDone: func(_, _ string, err error) {
+			if err == nil {
+				t.set(true, func(now time.Duration) { t.p.connect = now - t.connectFrom })
+			}
+		},
+		TLSHandshakeStart: func() { t.enter(stageTLS, &t.tlsFrom) },
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+			if err == nil {
+				t.set(true, func(now time.Duration) { t.p.tls = now - t.tlsFrom })
+			}
+		},
+		GotConn: func(i httptrace.GotConnInfo) {
+			t.set(false, func(time.Duration) {
+				t.p.stage, t.p.reused = stageConnected, i.Reused
+				if i.Reused { // a dial of our own may have begun and lost
+					t.p.dns, t.p.connect, t.p.tls = 0, 0, 0
+				}
+			})
+		},
+		GotFirstResponseByte: func() {
+			t.set(false, func(now time.Duration) { t.p.firstByte, t.p.stage = now, stageAnswered })
+		},
+	}
+}
+
+// take returns the phases and ends the collection.
+func (t *tracer) take() phases {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sealed = true
+	return t.p
+}
+
+// stage returns how far the request came so far.
+func (t *tracer) at() stage {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.p.stage
+}

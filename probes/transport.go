@@ -1,0 +1,52 @@
+package probes
+
+import (
+	"net"
+	"net/http"
+	"time"
+)
+
+// Limits of one connection and of what is read from it.
+const (
+	dialLimit      = 10 * time.Second
+	handshakeLimit = 10 * time.Second
+	maxHeaderBytes = 64 << 10
+	maxBodyBytes   = 8 << 20
+	maxErrorBytes  = 64 << 10
+	maxEventBytes  = 2 << 20
+	// Idle connections are dropped before common balancers drop theirs (60 s),
+	// so that a probe does not race with the close of its own connection. A
+	// canary that is sent less often always opens a fresh one.
+	idleLimit = 50 * time.Second
+	drainTime = 250 * time.Millisecond // for the end of the body after the end of the stream
+)
+
+// newClient returns a client that reuses connections, or one that never does.
+// Neither follows redirects (the key would travel along), and neither asks for
+// compression (compressed streams arrive in lumps).
+func newClient(o Options, cold bool) *http.Client {
+	dial := o.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: dialLimit, KeepAlive: 15 * time.Second}).DialContext
+	}
+	t := &http.Transport{
+		Proxy:                  o.Proxy,
+		DialContext:            dial,
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    handshakeLimit,
+		DisableKeepAlives:      cold,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    16,
+		IdleConnTimeout:        idleLimit,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		// A dead HTTP/2 connection is found out by pings, not by probe after probe.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
+	}
+	if o.TLS != nil {
+		t.TLSClientConfig = o.TLS.Clone()
+	}
+	return &http.Client{
+		Transport:     t,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
