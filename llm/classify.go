@@ -47,10 +47,11 @@ func classify(p Protocol, status int, h http.Header, body []byte) *Error {
 	e.Type, e.Code = cut(redact(w.typ), 100), cut(redact(w.code), 100)
 	e.Message = cut(redact(w.message), maxMessage)
 	lower := strings.ToLower(w.message)
-	e.Policy = status != http.StatusTooManyRequests && status < 500 && (w.any(policyWords) || containsAny(lower, policyPhrases))
-	e.Context = status != http.StatusTooManyRequests && status < 500 && !e.Policy &&
-		(w.any(contextWords) || containsAny(lower, contextPhrases))
 	e.Outcome = outcomeOf(status, w, lower)
+	if e.Outcome != bellwether.RateLimited && status < 500 {
+		e.Policy = policyRule().fits(w, lower)
+		e.Context = !e.Policy && (contextRule().fits(w, lower) || status == http.StatusRequestEntityTooLarge)
+	}
 	if (e.Policy || e.Context) && (e.Outcome == bellwether.ServerError || e.Outcome == bellwether.Blocked) {
 		e.Outcome = bellwether.ClientError
 	}
@@ -98,15 +99,28 @@ func rules() []rule {
 	}
 }
 
-var (
-	policyWords = []string{"content_filter", "content_policy_violation", "responsibleaipolicyviolation", "invalid_prompt",
-		"moderation_blocked", "data_inspection_failed"}
-	policyPhrases = []string{"content management policy", "usage policy", "content filtering policy", "safety system",
-		"requires moderation", "content policy"}
-	contextWords   = []string{"context_length_exceeded", "exceed_context_size_error", "request_too_large"}
-	contextPhrases = []string{"maximum context length", "prompt is too long", "exceeds the maximum number of tokens",
-		"context window", "exceed context limit", "input is too long", "available context size", "context length"}
-)
+// policyRule and contextRule set the flags of errors about the request.
+func policyRule() rule {
+	return rule{
+		words: []string{"content_filter", "content_policy_violation", "responsibleaipolicyviolation", "invalid_prompt",
+			"moderation_blocked", "data_inspection_failed"},
+		phrases: []string{"content management policy", "usage policy", "content filtering policy", "safety system",
+			"requires moderation", "content policy"},
+	}
+}
+
+func contextRule() rule {
+	return rule{
+		words: []string{"context_length_exceeded", "exceed_context_size_error", "request_too_large"},
+		phrases: []string{"maximum context length", "prompt is too long", "exceeds the maximum number of tokens",
+			"context window", "exceed context limit", "input is too long", "available context size", "context length"},
+	}
+}
+
+// fits reports whether the body's words or message, in lower case, fit r.
+func (r rule) fits(w words, lower string) bool {
+	return w.any(r.words) || containsAny(lower, r.phrases)
+}
 
 // outcomeOf is the table of outcomes: words first, then the status.
 func outcomeOf(status int, w words, lower string) bellwether.Outcome {
@@ -117,7 +131,7 @@ func outcomeOf(status int, w words, lower string) bellwether.Outcome {
 		if r.outcome == bellwether.Overloaded && status >= 400 && status < 429 {
 			continue
 		}
-		if w.any(r.words) || containsAny(lower, r.phrases) {
+		if r.fits(w, lower) {
 			return r.outcome
 		}
 	}

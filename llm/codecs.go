@@ -6,6 +6,8 @@ import "fmt"
 func codecs() []Codec {
 	return []Codec{
 		openAI{OpenAI},
+		anthropic{},
+		gemini{},
 		openAI{Azure},
 	}
 }

@@ -1,0 +1,309 @@
+package llm
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// DecodeRequest reads a Messages request. Its callers always want the usage of
+// a stream, so StreamUsage is what Stream is.
+func (anthropic) DecodeRequest(_ string, body []byte) (Request, error) {
+	r := Request{Dialect: Anthropic}
+	f := fields{}
+	if err := json.Unmarshal(body, &f); err != nil {
+		return r, decodeError(Anthropic, err)
+	}
+	if f == nil {
+		return r, decodeError(Anthropic, errors.New("body: null"))
+	}
+	if err := readAnthropic(&r, f); err != nil {
+		return r, decodeError(Anthropic, err)
+	}
+	r.StreamUsage = r.Stream
+	r.Extra = f.rest()
+	return r, nil
+}
+
+func readAnthropic(r *Request, f fields) error {
+	system, err := anthropicSystem(f["system"])
+	if err != nil {
+		return fmt.Errorf("system: %w", err)
+	}
+	delete(f, "system")
+	r.Messages = system
+	var messages []json.RawMessage
+	if _, err := f.take(&messages, "messages"); err != nil {
+		return err
+	}
+	if len(messages) == 0 {
+		return errors.New("messages: none")
+	}
+	for i, raw := range messages {
+		m, err := anthropicRequestMessage(raw)
+		if err != nil {
+			return fmt.Errorf("messages[%d]: %w", i, err)
+		}
+		r.Messages = append(r.Messages, m)
+	}
+	for _, step := range []struct {
+		name string
+		v    any
+	}{
+		{"model", &r.Model}, {"max_tokens", &r.MaxTokens}, {"temperature", &r.Temperature}, {"top_p", &r.TopP},
+		{"stop_sequences", &r.Stop}, {"stream", &r.Stream},
+	} {
+		if _, err := f.take(step.v, step.name); err != nil {
+			return err
+		}
+	}
+	if len(r.Stop) == 0 {
+		r.Stop = nil
+	}
+	if r.MaxTokens < 0 {
+		return errors.New("max_tokens: negative")
+	}
+	return errors.Join(takeMetadata(r, f), takeOutputConfig(r, f))
+}
+
+// takeMetadata reads the user; other members become "metadata.x".
+func takeMetadata(r *Request, f fields) error {
+	var meta fields
+	if _, err := f.take(&meta, "metadata"); err != nil {
+		return err
+	}
+	if _, err := meta.take(&r.User, "user_id"); err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	for k, v := range meta {
+		f["metadata."+k] = v
+	}
+	return nil
+}
+
+// takeOutputConfig reads the schema; other members become "output_config.x".
+func takeOutputConfig(r *Request, f fields) error {
+	var out fields
+	if _, err := f.take(&out, "output_config"); err != nil {
+		return err
+	}
+	var format struct {
+		Type   string          `json:"type"`
+		Schema json.RawMessage `json:"schema"`
+	}
+	if json.Unmarshal(out["format"], &format) == nil && format.Type == "json_schema" && isObject(format.Schema) {
+		r.JSONSchema = format.Schema
+		delete(out, "format")
+	}
+	for k, v := range out {
+		f["output_config."+k] = v
+	}
+	return nil
+}
+
+// anthropicSystem reads the top-level system: each block becomes a message of
+// its own, whose Raw is the block where it has more than text (a cache mark).
+func anthropicSystem(raw json.RawMessage) ([]Message, error) {
+	if isNull(raw) {
+		return nil, nil
+	}
+	if s, ok := unquote(raw); ok {
+		return []Message{{Role: RoleSystem, Text: s}}, nil
+	}
+	var blocks []json.RawMessage
+	if err := json.Unmarshal(raw, &blocks); err != nil {
+		return nil, err
+	}
+	var ms []Message
+	for _, b := range blocks {
+		var f fields
+		if err := json.Unmarshal(b, &f); err != nil {
+			return nil, err
+		}
+		text, ok := unquote(f["text"])
+		m := Message{Role: RoleSystem, Text: text}
+		if !ok || partKind(f) != "" {
+			m.Raw = b
+		}
+		ms = append(ms, m)
+	}
+	return ms, nil
+}
+
+func anthropicRequestMessage(raw json.RawMessage) (Message, error) {
+	var f fields
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return Message{}, err
+	}
+	var m Message
+	if _, err := f.take(&m.Role, "role"); err != nil {
+		return m, err
+	}
+	if m.Role != RoleUser && m.Role != RoleAssistant && m.Role != RoleSystem {
+		return m, fmt.Errorf("role %q is neither user nor assistant", m.Role)
+	}
+	content := f["content"]
+	delete(f, "content")
+	plain := len(f) == 0
+	if s, ok := unquote(content); ok {
+		m.Text = s
+	} else {
+		texts, onlyText, err := plainParts(content)
+		if err != nil {
+			return m, fmt.Errorf("content: %w", err)
+		}
+		m.Text, plain = joinText(texts), plain && onlyText
+	}
+	switch {
+	case plain:
+	case m.Role != RoleSystem:
+		m.Raw = raw
+	default: // the Raw of a system message is a block of the top-level system
+		return m, errors.New("role system with more than text: put it in the top-level system")
+	}
+	return m, nil
+}
+
+func appendStopReason(dst []byte, f Finish) []byte {
+	switch f {
+	case FinishNone:
+		return append(dst, "null"...)
+	case FinishLength:
+		return append(dst, `"max_tokens"`...)
+	case FinishToolCalls:
+		return append(dst, `"tool_use"`...)
+	case FinishFilter, FinishRefusal:
+		return append(dst, `"refusal"`...)
+	case FinishPause:
+		return append(dst, `"pause_turn"`...)
+	}
+	return append(dst, `"end_turn"`...)
+}
+
+// appendAnthropicUsage appends u; nil is all zeros, which clients need.
+func appendAnthropicUsage(dst []byte, u *Usage) []byte {
+	if u == nil {
+		u = &Usage{}
+	}
+	dst = intField(append(dst, '{'), "input_tokens", int64(u.Input-u.Cached))
+	dst = intField(dst, "cache_creation_input_tokens", 0)
+	dst = intField(dst, "cache_read_input_tokens", int64(u.Cached))
+	dst = intField(dst, "output_tokens", int64(u.Output))
+	if u.Reasoning > 0 {
+		dst = intField(append(appendKey(dst, "output_tokens_details"), '{'), "thinking_tokens", int64(u.Reasoning))
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
+
+// appendMessageHead appends a message up to its content.
+func appendMessageHead(dst []byte, id, model string) []byte {
+	dst = strField(append(dst, '{'), "id", id)
+	dst = append(dst, `,"type":"message","role":"assistant"`...)
+	return append(appendKey(strField(dst, "model", model), "content"), '[')
+}
+
+func (anthropic) EncodeResponse(r Response) []byte {
+	b := appendMessageHead(nil, r.ID, r.Model)
+	if r.Reasoning != "" {
+		b = append(strField(append(b, `{"type":"thinking"`...), "thinking", r.Reasoning), `,"signature":""},`...)
+	}
+	b = appendTextBlock(b, r.Text+r.Refusal)
+	b = append(b, `],"stop_reason":`...)
+	b = append(appendStopReason(b, r.Finish), `,"stop_sequence":null,"usage":`...)
+	return append(appendAnthropicUsage(b, r.Usage), '}')
+}
+
+func (anthropic) EncodeError(e *Error) []byte {
+	typ, _ := e.words(Anthropic)
+	b := strField([]byte(`{"type":"error","error":{`), "type", typ)
+	return append(strField(b, "message", e.Message), "}}"...)
+}
+
+func (c anthropic) Encoder(_ Request, id, model string) StreamEncoder {
+	return &anthropicEncoder{codec: c, id: id, model: model, block: -1}
+}
+
+// anthropicEncoder opens and closes content blocks as kinds of content change.
+type anthropicEncoder struct {
+	codec     anthropic
+	id, model string
+	block     int    // index of the last block; -1 before the first
+	kind      string // the open block's; "" when none is open
+}
+
+func (e *anthropicEncoder) Start(dst []byte, u *Usage) []byte {
+	start := Usage{}
+	if u != nil {
+		start = Usage{Input: u.Input, Cached: u.Cached, Output: 1}
+	}
+	dst = append(dst, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":"...)
+	dst = appendMessageHead(dst, e.id, e.model)
+	dst = append(dst, `],"stop_reason":null,"stop_sequence":null,"usage":`...)
+	dst = append(appendAnthropicUsage(dst, &start), "}}\n\n"...)
+	return append(dst, "event: ping\ndata: {\"type\":\"ping\"}\n\n"...)
+}
+
+// open makes sure that the open block is of kind, whose empty form is empty.
+func (e *anthropicEncoder) open(dst []byte, kind, empty string) []byte {
+	if e.kind == kind {
+		return dst
+	}
+	dst = e.closeBlock(dst)
+	e.block++
+	e.kind = kind
+	dst = append(dst, "event: content_block_start\ndata: {\"type\":\"content_block_start\""...)
+	dst = intField(dst, "index", int64(e.block))
+	dst = append(append(dst, `,"content_block":`...), empty...)
+	return append(dst, "}\n\n"...)
+}
+
+func (e *anthropicEncoder) closeBlock(dst []byte) []byte {
+	if e.kind == "" {
+		return dst
+	}
+	e.kind = ""
+	dst = append(dst, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\""...)
+	return append(intField(dst, "index", int64(e.block)), "}\n\n"...)
+}
+
+func (e *anthropicEncoder) delta(dst []byte, kind, field, s string) []byte {
+	dst = append(dst, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\""...)
+	dst = intField(dst, "index", int64(e.block))
+	dst = strField(append(appendKey(dst, "delta"), '{'), "type", kind)
+	return append(strField(dst, field, s), "}}\n\n"...)
+}
+
+func (e *anthropicEncoder) Text(dst []byte, s string) []byte {
+	if s == "" {
+		return dst
+	}
+	return e.delta(e.open(dst, "text", `{"type":"text","text":""}`), "text_delta", "text", s)
+}
+
+func (e *anthropicEncoder) Reasoning(dst []byte, s string) []byte {
+	if s == "" {
+		return dst
+	}
+	dst = e.open(dst, "thinking", `{"type":"thinking","thinking":"","signature":""}`)
+	return e.delta(dst, "thinking_delta", "thinking", s)
+}
+
+// Refusal appends s as text: the protocol sets a refusal apart by its finish.
+func (e *anthropicEncoder) Refusal(dst []byte, s string) []byte { return e.Text(dst, s) }
+
+func (e *anthropicEncoder) End(dst []byte, f Finish, u *Usage) []byte {
+	if f == FinishNone {
+		return dst
+	}
+	dst = e.closeBlock(dst)
+	dst = append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"...)
+	dst = append(appendStopReason(dst, f), `,"stop_sequence":null},"usage":`...)
+	dst = append(appendAnthropicUsage(dst, u), "}\n\n"...)
+	return append(dst, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+}
+
+func (e *anthropicEncoder) Error(dst []byte, err *Error) []byte {
+	dst = append(append(dst, "event: error\ndata: "...), e.codec.EncodeError(err)...)
+	return append(dst, "\n\n"...)
+}

@@ -1,0 +1,276 @@
+package llm
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// DecodeRequest reads a generateContent request; model and streaming stand in
+// the path. Its callers always want the usage of a stream, so StreamUsage is
+// what Stream is. Names in snake case are read too, as Google's servers do.
+func (gemini) DecodeRequest(path string, body []byte) (Request, error) {
+	r := Request{Dialect: Gemini}
+	var err error
+	if r.Model, r.Stream, err = geminiPath(path); err != nil {
+		return r, decodeError(Gemini, err)
+	}
+	r.StreamUsage = r.Stream
+	f := fields{}
+	if err := json.Unmarshal(body, &f); err != nil {
+		return r, decodeError(Gemini, err)
+	}
+	if f == nil {
+		return r, decodeError(Gemini, errors.New("body: null"))
+	}
+	if err := readGemini(&r, f); err != nil {
+		return r, decodeError(Gemini, err)
+	}
+	r.Extra = f.rest()
+	return r, nil
+}
+
+// geminiPath takes model and streaming from ".../models/x:generateContent".
+func geminiPath(path string) (model string, stream bool, err error) {
+	path, _, _ = strings.Cut(path, "?")
+	i := strings.LastIndexByte(path, ':')
+	if i < 0 {
+		return "", false, fmt.Errorf("path %q: no method after a colon", cut(path, 200))
+	}
+	switch path[i+1:] {
+	case "generateContent":
+	case "streamGenerateContent":
+		stream = true
+	default:
+		return "", false, fmt.Errorf("path %q: the method is neither generateContent nor streamGenerateContent", cut(path, 200))
+	}
+	name := strings.TrimPrefix(path[:i], "/")
+	if first, rest, ok := strings.Cut(name, "/"); ok && strings.HasPrefix(first, "v1") {
+		name = rest
+	}
+	if j := strings.LastIndex(name, "models/"); j == 0 || j > 0 && name[j-1] == '/' {
+		name = name[j+len("models/"):]
+	}
+	model, err = url.PathUnescape(name)
+	if err != nil || model == "" {
+		return "", false, fmt.Errorf("path %q: no model in it", cut(path, 200))
+	}
+	return model, stream, nil
+}
+
+func readGemini(r *Request, f fields) error {
+	var system struct {
+		Parts []json.RawMessage `json:"parts"`
+	}
+	if _, err := f.take(&system, "systemInstruction", "system_instruction"); err != nil {
+		return err
+	}
+	for _, p := range system.Parts {
+		var part fields
+		if err := json.Unmarshal(p, &part); err != nil {
+			return fmt.Errorf("systemInstruction: %w", err)
+		}
+		text, ok := unquote(part["text"])
+		m := Message{Role: RoleSystem, Text: text}
+		if !ok || partKind(part) != "" {
+			m.Raw = p
+		}
+		r.Messages = append(r.Messages, m)
+	}
+	var contents []json.RawMessage
+	if _, err := f.take(&contents, "contents"); err != nil {
+		return err
+	}
+	if len(contents) == 0 {
+		return errors.New("contents: none")
+	}
+	for i, raw := range contents {
+		m, err := geminiContent(raw)
+		if err != nil {
+			return fmt.Errorf("contents[%d]: %w", i, err)
+		}
+		r.Messages = append(r.Messages, m)
+	}
+	return takeGenerationConfig(r, f)
+}
+
+// takeGenerationConfig reads the typed members; others become fields named
+// "generationConfig.x".
+func takeGenerationConfig(r *Request, f fields) error {
+	var conf fields
+	if _, err := f.take(&conf, "generationConfig", "generation_config"); err != nil {
+		return err
+	}
+	mime, _ := unquote(conf["responseMimeType"])
+	if schema := conf["responseJsonSchema"]; mime == "application/json" && isObject(schema) {
+		r.JSONSchema = schema
+		delete(conf, "responseJsonSchema")
+		delete(conf, "responseMimeType")
+	}
+	for _, step := range []struct {
+		names []string
+		v     any
+	}{
+		{[]string{"maxOutputTokens", "max_output_tokens"}, &r.MaxTokens},
+		{[]string{"temperature"}, &r.Temperature},
+		{[]string{"topP", "top_p"}, &r.TopP},
+		{[]string{"stopSequences", "stop_sequences"}, &r.Stop},
+		{[]string{"seed"}, &r.Seed},
+		{[]string{"responseLogprobs", "response_logprobs"}, &r.Logprobs},
+	} {
+		if _, err := conf.take(step.v, step.names...); err != nil {
+			return fmt.Errorf("generationConfig: %w", err)
+		}
+	}
+	if len(r.Stop) == 0 {
+		r.Stop = nil
+	}
+	if r.MaxTokens < 0 {
+		return errors.New("generationConfig: maxOutputTokens: negative")
+	}
+	for k, v := range conf {
+		f["generationConfig."+k] = v
+	}
+	return nil
+}
+
+func geminiContent(raw json.RawMessage) (Message, error) {
+	var f fields
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return Message{}, err
+	}
+	var role string
+	if _, err := f.take(&role, "role"); err != nil {
+		return Message{}, err
+	}
+	m := Message{Role: RoleUser}
+	plain := true
+	switch role {
+	case "", "user":
+	case "model":
+		m.Role = RoleAssistant
+	case "function":
+		plain = false
+	default:
+		return m, fmt.Errorf("role %q is neither user nor model", role)
+	}
+	parts := f["parts"]
+	delete(f, "parts")
+	texts, onlyText, err := plainParts(parts)
+	if err != nil {
+		return m, fmt.Errorf("parts: %w", err)
+	}
+	m.Text = joinText(texts)
+	if !plain || !onlyText || len(f) > 0 {
+		m.Raw = raw
+	}
+	return m, nil
+}
+
+func geminiFinishWord(f Finish) string {
+	switch f {
+	case FinishLength:
+		return "MAX_TOKENS"
+	case FinishFilter, FinishRefusal:
+		return "SAFETY"
+	case FinishPause:
+		return "OTHER"
+	}
+	return "STOP"
+}
+
+func (gemini) EncodeResponse(r Response) []byte {
+	b := []byte(`{"candidates":[{"content":{"parts":[`)
+	if r.Reasoning != "" {
+		b = append(strField(append(b, '{'), "text", r.Reasoning), `,"thought":true},`...)
+	}
+	b = append(strField(append(b, '{'), "text", r.Text+r.Refusal), `}],"role":"model"}`...)
+	if r.Finish != FinishNone {
+		b = strField(b, "finishReason", geminiFinishWord(r.Finish))
+	}
+	if r.MeanLogprob != nil {
+		b = floatField(b, "avgLogprobs", *r.MeanLogprob)
+	}
+	b = append(b, `,"index":0}]`...)
+	return append(appendGeminiTail(b, r.Usage, r.Model, r.ID), '}')
+}
+
+// appendGeminiTail appends what follows the candidates.
+func appendGeminiTail(b []byte, u *Usage, model, id string) []byte {
+	if u != nil {
+		b = intField(append(appendKey(b, "usageMetadata"), '{'), "promptTokenCount", int64(u.Input))
+		b = intField(b, "candidatesTokenCount", int64(u.Output-u.Reasoning))
+		b = intField(b, "totalTokenCount", int64(u.Input+u.Output))
+		if u.Cached > 0 {
+			b = intField(b, "cachedContentTokenCount", int64(u.Cached))
+		}
+		if u.Reasoning > 0 {
+			b = intField(b, "thoughtsTokenCount", int64(u.Reasoning))
+		}
+		b = append(b, '}')
+	}
+	b = strField(b, "modelVersion", model)
+	return strField(b, "responseId", id)
+}
+
+// EncodeError writes Google's shape, whose code is the HTTP status.
+func (gemini) EncodeError(e *Error) []byte {
+	status, reason := e.words(Gemini)
+	b := intField([]byte(`{"error":{`), "code", int64(e.HTTPStatus()))
+	b = strField(b, "message", e.Message)
+	b = strField(b, "status", status)
+	if reason != "" {
+		b = append(b, `,"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo"`...)
+		b = append(strField(b, "reason", reason), `}]`...)
+	}
+	return append(b, "}}"...)
+}
+
+func (c gemini) Encoder(_ Request, id, model string) StreamEncoder {
+	return &geminiEncoder{codec: c, tail: string(appendGeminiTail([]byte(`"index":0}]`), nil, model, id)) + "}\n\n", id: id, model: model}
+}
+
+// geminiEncoder writes whole objects; nothing stands before the first token.
+type geminiEncoder struct {
+	codec           gemini
+	tail, id, model string
+}
+
+const geminiHead = `data: {"candidates":[{"content":{"parts":[{"text":`
+
+func (e *geminiEncoder) Start(dst []byte, _ *Usage) []byte { return dst }
+
+func (e *geminiEncoder) part(dst []byte, s, more string) []byte {
+	if s == "" {
+		return dst
+	}
+	dst = appendString(append(dst, geminiHead...), s)
+	dst = append(append(dst, more...), `}],"role":"model"},`...)
+	return append(dst, e.tail...)
+}
+
+func (e *geminiEncoder) Text(dst []byte, s string) []byte { return e.part(dst, s, "") }
+
+func (e *geminiEncoder) Reasoning(dst []byte, s string) []byte {
+	return e.part(dst, s, `,"thought":true`)
+}
+
+// Refusal appends s as text: the protocol sets a refusal apart by its finish.
+func (e *geminiEncoder) Refusal(dst []byte, s string) []byte { return e.Text(dst, s) }
+
+func (e *geminiEncoder) End(dst []byte, f Finish, u *Usage) []byte {
+	if f == FinishNone {
+		return dst
+	}
+	dst = append(append(dst, geminiHead...), `""}],"role":"model"},`...)
+	dst = append(append(append(dst, `"finishReason":"`...), geminiFinishWord(f)...), `","index":0}]`...)
+	return append(appendGeminiTail(dst, u, e.model, e.id), "}\n\n"...)
+}
+
+// Error appends a bare body, as Google does: its own clients take a data line
+// with an error in it for an empty chunk.
+func (e *geminiEncoder) Error(dst []byte, err *Error) []byte {
+	return append(append(dst, e.codec.EncodeError(err)...), "\n\n"...)
+}
