@@ -1,0 +1,70 @@
+package probes
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// PlanLine is what one canary does to one target in a day, by the schedule
+// alone: suspicion comes on top, within its budgets.
+type PlanLine struct {
+	Canary    string
+	Target    string
+	Schedule  string
+	PerDay    float64 // probes, as the mean of a week
+	Typical   float64 // USD a day for answers of a usual length
+	WorstCase float64 // USD a day for answers of all tokens that they may have
+}
+
+// typicalAnswer bounds what a usual answer has in tokens where no check tells:
+// canaries ask for short ones.
+const typicalAnswer = 20
+
+// Plan returns one line for every canary and target that belong together, in
+// the order of the canaries. Schedules that cannot be read are left out;
+// [Config.Validate] names them.
+func Plan(cfg Config, targets []bellwether.Target) []PlanLine {
+	return plan(cfg, targets, time.Now())
+}
+
+func plan(cfg Config, targets []bellwether.Target, from time.Time) []PlanLine {
+	var lines []PlanLine
+	for _, c := range cfg.Canaries {
+		c = c.WithDefaults()
+		when, err := parseSchedule(c.Schedule)
+		if err != nil {
+			continue
+		}
+		perDay, input, output := when.perDay(from), inputTokens(c), usualOutput(c)
+		for _, t := range targets {
+			if !c.appliesTo(t.ID) {
+				continue
+			}
+			lines = append(lines, PlanLine{
+				Canary: c.Name, Target: t.ID, Schedule: c.Schedule, PerDay: perDay,
+				Typical:   perDay * t.Price.Cost(input, output),
+				WorstCase: perDay * t.Price.Cost(input, c.MaxTokens),
+			})
+		}
+	}
+	return lines
+}
+
+// usualOutput guesses the length of a good answer: what a max_tokens check
+// allows, else a short one.
+func usualOutput(c Canary) int {
+	n := min(typicalAnswer, c.MaxTokens)
+	for _, spec := range c.Checks {
+		if most, err := count(spec["max_tokens"]); err == nil {
+			n = min(most, c.MaxTokens)
+		}
+	}
+	return n
+}
+
+// String is the line for people.
+func (l PlanLine) String() string {
+	return fmt.Sprintf("%s -> %s: %s, %.0f probes a day, about %.2f USD a day (at most %.2f)", l.Canary, l.Target, l.Schedule, l.PerDay, l.Typical, l.WorstCase)
+}
