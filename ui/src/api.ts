@@ -1,0 +1,323 @@
+// What the API says, as types, and how to ask it. Unknown fields and unknown
+// enum values are tolerated: a newer server must not break an older page.
+
+export type State = "unknown" | "healthy" | "recovering" | "degraded" | "failing" | "down";
+
+export interface Reason {
+  signal: string;
+  code?: string;
+  text: string;
+  evidence: number; // nats
+}
+
+export interface Evidence {
+  hypothesis: string;
+  signal: string;
+  nats: number;
+  threshold_nats: number;
+  since?: string;
+  effect?: number;
+  effect_low?: number;
+  effect_high?: number;
+}
+
+/** Usual is what a signal is like when all is well; a rate stands in median. */
+export interface Usual {
+  signal: string;
+  p05: number;
+  median: number;
+  p95: number;
+  samples: number;
+}
+
+export interface Percentiles {
+  p50: number;
+  p95: number;
+  p99: number;
+  count: number;
+}
+
+/** Rate is a share of bad results with its 95 % interval. */
+export interface Rate {
+  ratio: number;
+  low: number;
+  high: number;
+  bad: number;
+  total: number;
+}
+
+/** Sparkline is the last hour in equal steps, oldest first; null where nothing was seen. */
+export interface Sparkline {
+  from: string;
+  step_seconds: number;
+  first_token_p50_seconds: (number | null)[];
+  error_ratio: (number | null)[];
+}
+
+export interface Target {
+  id: string;
+  provider: string;
+  model: string;
+  region: string;
+  labels?: Record<string, string>;
+  price?: { input: number; output: number }; // USD per million tokens
+  state: State;
+  suspected: boolean;
+  cause?: string;
+  score: number; // 0 to 100
+  weight: number; // 0 to 1
+  since?: string;
+  last_seen?: string;
+  reasons: Reason[] | null;
+  routes: string[];
+  first_token?: Percentiles; // of the last hour
+  errors?: Rate; // likewise
+  sparkline?: Sparkline;
+  usual?: Usual[];
+}
+
+export interface TargetDetail extends Target {
+  evidence: Evidence[];
+  usual: Usual[];
+  overrides: Override[];
+}
+
+export interface Override {
+  id: string;
+  target: string;
+  weight: number; // 0 drains
+  reason: string;
+  by: string;
+  expires_at: string;
+}
+
+export interface TargetWeight {
+  target: string;
+  tier: number;
+  weight: number;
+  share: number;
+  base_weight: number;
+  state: State;
+  cause?: string;
+  score: number;
+  reasons: Reason[] | null;
+}
+
+export type Mode = "normal" | "panic" | "override" | "frozen";
+
+export interface Weights {
+  epoch: string;
+  revision: number;
+  issued_at: string;
+  routes: Record<string, RouteWeights>;
+}
+
+export interface RouteWeights {
+  mode: Mode;
+  targets: TargetWeight[];
+}
+
+export interface Route {
+  name: string;
+  tiers: { target: string; base_weight: number }[][];
+  standby_share: number;
+  overprovision: number;
+  now?: RouteWeights;
+  hour_ago?: RouteWeights;
+}
+
+/** Router is one that follows, with the revision it has in force. */
+export interface Router {
+  name: string;
+  revision: number;
+  at: string;
+  connected: boolean;
+  behind: number;
+}
+
+export interface Change {
+  at: string;
+  target: string;
+  from: State;
+  to: State;
+  cause?: string;
+  score: number;
+  weight: number;
+  since?: string;
+  reasons: Reason[] | null;
+}
+
+export interface IncidentEvent {
+  at: string;
+  kind: string;
+  target?: string;
+  state?: State;
+  text: string;
+  by?: string;
+}
+
+export interface Incident {
+  id: string;
+  state: string; // open, resolved
+  severity: State;
+  cause?: string;
+  targets: string[] | null;
+  title: string;
+  first_evidence_at: string;
+  opened_at: string;
+  resolved_at?: string;
+  acknowledged_by?: string;
+  acknowledged_at?: string;
+  timeline: IncidentEvent[] | null;
+}
+
+/** Timing: seconds; all but the connection's phases count from the start. */
+export interface Timing {
+  dns_seconds?: number;
+  connect_seconds?: number;
+  tls_seconds?: number;
+  first_byte_seconds?: number;
+  first_token_seconds?: number;
+  inter_token_seconds?: number;
+  total_seconds?: number;
+}
+
+export interface Observation {
+  id: string;
+  at: string;
+  source: string;
+  trigger?: string;
+  vantage: string;
+  target: string;
+  canary?: string;
+  outcome?: string;
+  status?: number;
+  reused: boolean;
+  timing?: Timing;
+  tokens?: { input: number; output: number; estimated: boolean };
+  cost_usd?: number;
+  checks?: { name: string; ok: boolean; detail?: string }[];
+  finish?: string;
+  excerpt?: string;
+  error?: string;
+}
+
+export interface Canary {
+  name: string;
+  schedule: string;
+  prompt: string;
+  checks: string[] | null; // as configured: "contains: Paris"
+}
+
+/** Series is one target over time; a step without data is left out. */
+export interface Series {
+  from: string;
+  to: string;
+  step_seconds: number;
+  simulated_until?: string;
+  truncated?: boolean;
+  usual?: Usual;
+  points: Point[];
+  steps: { at: string; weight: number; state: State; score: number }[];
+  changes: Change[];
+}
+
+/** Point is one step; p50 to p99 are of the signal that was asked for. */
+export interface Point {
+  at: string;
+  p50?: number;
+  p95?: number;
+  p99?: number;
+  count: number;
+  errors?: Rate;
+  sanity_ratio?: number;
+  checks?: Record<string, { passed: number; failed: number }>;
+}
+
+/** Attainment is how one objective stands; null where there is no data. */
+export interface Attainment {
+  slo: string;
+  scope: string;
+  indicator: string;
+  window_start: string;
+  window_end: string;
+  objective_ratio: number | null;
+  sli_ratio: number | null;
+  budget_remaining_ratio: number | null; // below 0 when overspent
+  burn_rate_1h: number | null;
+  burn_rate_6h: number | null;
+  burn_rate_3d: number | null;
+  data_completeness_ratio?: number | null;
+  good: number;
+  bad: number;
+  status: string; // met, at_risk, missed, no_data
+}
+
+/** ApiError is an answer that is not what was asked for. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+type Params = Record<string, string | number | undefined>;
+
+/** get asks for one resource. It throws ApiError, or what fetch throws when nobody answers. */
+export async function get<T>(path: string, params: Params = {}): Promise<T> {
+  const query = new URLSearchParams();
+  for (const [k, v] of Object.entries(params)) if (v !== undefined) query.set(k, String(v));
+  const q = query.toString();
+  const res = await fetch(q ? `${path}?${q}` : path, {
+    headers: { Accept: "application/json" },
+    signal: AbortSignal.timeout(15_000),
+  });
+  if (!res.ok) throw new ApiError(res.status, await problem(res));
+  return (await res.json()) as T;
+}
+
+/** send writes. The session's cookie is the credential; it is SameSite=Strict. */
+export async function send(method: "POST" | "DELETE", path: string, body: unknown): Promise<void> {
+  const res = await fetch(path, {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(15_000),
+  });
+  if (!res.ok) throw new ApiError(res.status, await problem(res));
+}
+
+/** signIn trades a token for a session cookie. */
+export const signIn = (token: string) => send("POST", "/v1/session", { token });
+
+/** problem reads an RFC 9457 document, or says what there is to say without one. */
+async function problem(res: Response): Promise<string> {
+  try {
+    const doc = (await res.json()) as { title?: string; detail?: string };
+    const text = doc.detail || doc.title;
+    if (text) return text;
+  } catch {
+    // not JSON: the status has to do
+  }
+  return `the server answered ${res.status}`;
+}
+
+const states: ReadonlySet<string> = new Set<State>(["unknown", "healthy", "recovering", "degraded", "failing", "down"]);
+
+/** known maps states that this page has never heard of to unknown. */
+export function known(s: string | undefined): State {
+  return s !== undefined && states.has(s) ? (s as State) : "unknown";
+}
+
+/** severity orders states as the server does: 0 well, 3 down. */
+export function severity(s: State): number {
+  return s === "degraded" ? 1 : s === "failing" ? 2 : s === "down" ? 3 : 0;
+}
+
+/** time reads a wire time as milliseconds; NaN for none, and for Go's year 1. */
+export function time(s: string | undefined): number {
+  if (!s || s.startsWith("0001-")) return NaN;
+  return Date.parse(s);
+}

@@ -1,0 +1,84 @@
+// Model by region: each target a cell with its state by shape and colour, its
+// score, and its last hour. A healthy cell is nearly all white.
+
+import { type Target, known, severity } from "./api";
+import { seconds, weight } from "./format";
+import { memo } from "./memo";
+import { type Row, matrix } from "./model";
+import { Mark } from "./parts";
+import { targetPath } from "./path";
+import { Spark } from "./spark";
+
+export const Matrix = memo(function Matrix({ targets }: { targets: Target[] }) {
+  const m = matrix(targets);
+  return (
+    <section class="matrix" aria-labelledby="matrix-title">
+      <h2 id="matrix-title">
+        Targets <span class="aside">first token, last hour</span>
+      </h2>
+      <div class="scroll" tabIndex={m.regions.length > 2 ? 0 : undefined} role={m.regions.length > 2 ? "region" : undefined} aria-labelledby="matrix-title">
+        <table role="table">
+          <thead role="rowgroup">
+            <tr role="row">
+              <th role="columnheader" scope="col">
+                model
+              </th>
+              {m.regions.map((r) => (
+                <th key={r} role="columnheader" scope="col">
+                  {r}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody role="rowgroup">
+            {m.rows.map((row) => (
+              <ModelRow key={row.key} row={row} regions={m.regions} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+});
+
+function ModelRow({ row, regions }: { row: Row; regions: string[] }) {
+  return (
+    <tr role="row">
+      <th role="rowheader" scope="row">
+        <span class="model">{row.model}</span>
+        <span class="provider">{row.provider}</span>
+      </th>
+      {regions.map((r) => {
+        const here = row.cells.get(r);
+        return (
+          <td key={r} role="cell" class={here ? undefined : "none"}>
+            {here?.map((t) => <Cell key={t.id} target={t} />)}
+          </td>
+        );
+      })}
+    </tr>
+  );
+}
+
+const Cell = memo(function Cell({ target: t }: { target: Target }) {
+  const state = known(t.state);
+  const usual = t.usual?.find((u) => u.signal === "first_token");
+  const why = t.reasons?.[0]?.text;
+  return (
+    <a class={`cell ${state}`} href={targetPath(t.id)} data-target={t.id} title={why}>
+      <span class="top">
+        <Mark state={state} />
+        <span class="id">{t.id}</span>
+        <span class="score num" title="health score, 0 to 100">
+          {state === "unknown" ? "–" : Math.round(t.score)}
+        </span>
+      </span>
+      <Spark line={t.sparkline} usual={usual} />
+      <span class="foot">
+        <span>{severity(state) > 0 || state === "recovering" ? state : t.suspected ? "looking harder" : state === "unknown" ? "no verdict" : t.region || "global"}</span>
+        {t.weight < 0.995 && <span class="num">weight {weight(t.weight)}</span>}
+        <span class="num">{t.first_token ? seconds(t.first_token.p50) : ""}</span>
+      </span>
+    </a>
+  );
+});

@@ -1,0 +1,101 @@
+// Routes: where traffic goes now, and as a ghost behind it where it went an
+// hour ago. A part is told from its neighbour by its label, never by hue alone.
+
+import { percent, weight } from "./format";
+import { memo } from "./memo";
+import type { Part, RouteView } from "./model";
+import { Mark, TargetLink } from "./parts";
+
+export const RouteList = memo(function RouteList({ routes }: { routes: RouteView[] | undefined }) {
+  return (
+    <section class="routes" aria-labelledby="routes-title">
+      <h2 id="routes-title">
+        Routes <span class="aside">shares now, an hour ago beneath</span>
+      </h2>
+      {routes?.length === 0 && <p class="quiet">No routes are configured. A route names the tiers of targets that applications ask for as one model.</p>}
+      {routes?.map((r) => <RouteBar key={r.name} route={r} />)}
+    </section>
+  );
+});
+
+const modes: Record<string, string> = {
+  panic: "panic: too little healthy capacity, spread over all that answers",
+  override: "an operator's override is in force",
+  frozen: "frozen: our own vantage is in doubt, last weights stand",
+};
+
+export function RouteBar({ route }: { route: RouteView }) {
+  const ghost = route.parts.some((p) => p.before !== undefined);
+  return (
+    <article class="route" data-route={route.name}>
+      <h3>
+        {route.name}
+        {modes[route.mode] && <span class={`mode ${route.mode}`}>{modes[route.mode]}</span>}
+        {route.moved > 0.02 && <span class="aside num">{percent(route.moved)} moved in an hour</span>}
+      </h3>
+      <div class="bar" aria-hidden="true">
+        {route.parts.map((p) => (
+          <Segment key={p.target} part={p} share={p.share} label />
+        ))}
+      </div>
+      {ghost && (
+        <div class="bar before" aria-hidden="true">
+          {route.parts.map((p) => (
+            <Segment key={p.target} part={p} share={p.before ?? 0} />
+          ))}
+        </div>
+      )}
+      <Tiers route={route} />
+    </article>
+  );
+}
+
+function Segment({ part, share, label }: { part: Part; share: number; label?: boolean }) {
+  if (share < 0.0005) return null;
+  return (
+    <div class={`segment tier${Math.min(part.tier, 3)}`} style={{ flexGrow: share }} title={`${part.target}: ${percent(share)}`}>
+      {label && share >= 0.18 && <span>{part.target}</span>}
+    </div>
+  );
+}
+
+function Tiers({ route }: { route: RouteView }) {
+  const tiers = [...new Set(route.parts.map((p) => p.tier))];
+  return (
+    <table class="tiers">
+      <thead class="sr">
+        <tr>
+          <th scope="col">tier</th>
+          <th scope="col">target</th>
+          <th scope="col">weight</th>
+          <th scope="col">share now</th>
+          <th scope="col">against an hour ago</th>
+        </tr>
+      </thead>
+      <tbody>
+        {tiers.map((tier) =>
+          route.parts
+            .filter((p) => p.tier === tier)
+            .map((p, i) => (
+              <tr key={p.target} class={p.share < 0.0005 ? "idle" : undefined}>
+                <td class="tier">{i === 0 ? <><i class={`swatch tier${Math.min(tier, 3)}`} />tier {tier + 1}</> : ""}</td>
+                <td>
+                  <Mark state={p.state} /> <TargetLink id={p.target} />
+                </td>
+                <td class="num quiet" title="fraction of its normal traffic that it is fit to take">{p.weight < 0.995 ? `weight ${weight(p.weight)}` : ""}</td>
+                <td class="num share">{percent(p.share)}</td>
+                <td class="num delta">{delta(p)}</td>
+              </tr>
+            )),
+        )}
+      </tbody>
+    </table>
+  );
+}
+
+function delta(p: Part): string {
+  if (p.before === undefined) return "";
+  const points = Math.round((p.share - p.before) * 100);
+  if (points === 0) return "";
+  return `${points > 0 ? "+" : "\u2212"}${Math.abs(points)} pt`;
+}

@@ -1,0 +1,120 @@
+// The one sentence on top: what is wrong, how one knows, what was done about
+// it, since when. Pure; a list of parts so that the page can link and date them.
+
+import { type Target, known, severity, time } from "./api";
+import { percent } from "./format";
+import { type RouteView, tally, worst } from "./model";
+
+export type Part = string | { target: string } | { route: string } | { since: number };
+
+export interface Sentence {
+  tone: "calm" | "watch" | "bad";
+  parts: Part[];
+}
+
+export function sentence(targets: Target[], routes: RouteView[]): Sentence {
+  const mode = routes.find((r) => r.mode === "panic" || r.mode === "frozen");
+  const tail: Part[] = mode ? [" ", ...modeWords(mode)] : [];
+  const sick = worst(targets).filter((t) => severity(known(t.state)) > 0);
+  const first = sick[0];
+  if (first) return { tone: "bad", parts: [...sickWords(first, sick, routes), ...tail] };
+  const calm = wellWords(targets);
+  return mode ? { tone: "bad", parts: [...calm.parts, ...tail] } : calm;
+}
+
+function sickWords(first: Target, sick: Target[], routes: RouteView[]): Part[] {
+  const parts: Part[] = [{ target: first.id }, ` is ${known(first.state)}`];
+  const why = first.reasons?.[0]?.text;
+  if (why) parts.push(`: ${clause(why)}`);
+  if (first.cause && first.cause !== "target") parts.push(`${why ? ", most likely " : ": most likely "}${causeWords(first.cause, first)}`);
+  const to = moved(first.id, routes);
+  if (to) parts.push("; ", percent(to.share), " of ", { route: to.route }, " now goes to ", { target: to.target });
+  const since = time(first.since);
+  if (!Number.isNaN(since)) parts.push("; since ", { since });
+  parts.push(".");
+  if (sick.length > 1) parts.push(` ${others(sick.slice(1))}`);
+  return parts;
+}
+
+/** others names one more sick target, and counts many. */
+function others(rest: Target[]): string {
+  const one = rest[0];
+  if (rest.length === 1 && one) return `${one.id} is ${known(one.state)} too.`;
+  const n = tally(rest);
+  const kinds = (["down", "failing", "degraded"] as const).filter((s) => n[s] > 0).map((s) => `${n[s]} ${s}`);
+  return `${rest.length} more are not well: ${list(kinds)}.`;
+}
+
+function wellWords(targets: Target[]): Sentence {
+  const n = tally(targets);
+  const all = targets.length;
+  if (all === 0) return { tone: "watch", parts: ["No targets are configured yet."] };
+  if (n.unknown === all) return { tone: "watch", parts: [`Listening: no verdict on any of ${all} targets yet.`] };
+  const parts: Part[] = [];
+  const well = all - n.unknown - n.recovering;
+  if (well === all) parts.push(all === 1 ? "The one target is healthy" : `All ${all} targets are healthy`);
+  else parts.push(`${well} of ${all} targets ${well === 1 ? "is" : "are"} healthy`);
+  name(parts, targets.filter((t) => known(t.state) === "recovering"), "recovering");
+  name(parts, targets.filter((t) => known(t.state) === "unknown"), "unknown");
+  const suspected = targets.filter((t) => t.suspected);
+  const one = suspected[0];
+  if (one) parts.push("; looking harder at ", { target: one.id });
+  if (suspected.length > 1) parts.push(` and ${suspected.length - 1} more`);
+  parts.push(".");
+  return { tone: well === all && !one ? "calm" : "watch", parts };
+}
+
+function name(parts: Part[], some: Target[], word: string): void {
+  const one = some[0];
+  if (!one) return;
+  if (some.length === 1) parts.push(", ", { target: one.id }, ` is ${word}`);
+  else parts.push(`, ${some.length} are ${word}`);
+}
+
+function modeWords(r: RouteView): Part[] {
+  return r.mode === "panic"
+    ? [{ route: r.name }, " has too little healthy capacity and is spread over all that still answers."]
+    : ["Weights of ", { route: r.name }, " are frozen: our own vantage is in doubt."];
+}
+
+/** moved is where most of a target's traffic went. */
+function moved(id: string, routes: RouteView[]): { route: string; target: string; share: number } | undefined {
+  let best: { route: string; target: string; share: number; gain: number } | undefined;
+  for (const r of routes) {
+    const own = r.parts.find((p) => p.target === id);
+    if (!own || own.weight >= 0.95) continue;
+    const lost = own.before === undefined || own.before - own.share > 0.02;
+    if (!lost) continue;
+    for (const p of r.parts) {
+      const gain = p.share - (p.before ?? 0);
+      if (p.target !== id && gain > 0.02 && gain > (best?.gain ?? 0)) best = { route: r.name, target: p.target, share: p.share, gain };
+    }
+  }
+  return best;
+}
+
+/** causeWords says whose fault it is with the name that it has here. */
+export function causeWords(cause: string, t: Pick<Target, "provider" | "model" | "region">): string {
+  switch (cause) {
+    case "target":
+      return "this target alone";
+    case "model":
+      return `the model ${t.model} everywhere`;
+    case "provider":
+      return `${t.provider} as a whole`;
+    case "region":
+      return `${t.provider} in ${t.region || "this region"}`;
+    case "vantage":
+      return "our own network or host";
+    case "account":
+      return "our own key, quota or bill";
+  }
+  return cause;
+}
+
+const clause = (s: string) => s.replace(/[.;\s]+$/, "");
+
+function list(items: string[]): string {
+  if (items.length < 2) return items.join("");
+  return `${items.slice(0, -1).join(", ")} and ${items[items.length - 1]}`;
+}

@@ -1,0 +1,80 @@
+// SLOs: how each objective stands over its own window.
+
+import { type Attainment, get } from "./api";
+import { percent, trim } from "./format";
+import { useEvery, useLoad } from "./load";
+
+export function Slos() {
+  const [got, again] = useLoad("slos", () => get<{ slos: Attainment[] }>("/v1/slos"));
+  useEvery(60_000, again);
+  const all = got.data?.slos;
+  return (
+    <section class="page" aria-labelledby="page-title">
+      <h1 id="page-title">
+        SLOs{" "}
+        <a class="aside" href="/v1/reports/slo.csv" download>
+          as CSV
+        </a>
+      </h1>
+      {got.error && <p class="banner warn">Objectives could not be fetched ({got.error}).</p>}
+      {!all && !got.error && <div class="ghost charts" />}
+      {all?.length === 0 && (
+        <p class="quiet">
+          No objectives are configured. One line under <code>slos</code> in the config makes one: a route or target, an indicator, a percentage, a window.
+        </p>
+      )}
+      {all && all.length > 0 && (
+        <div class="scroll" tabIndex={0} role="region" aria-labelledby="page-title">
+          <table class="list">
+            <thead>
+              <tr>
+                <th scope="col">objective</th>
+                <th scope="col">of</th>
+                <th scope="col">indicator</th>
+                <th scope="col">wanted</th>
+                <th scope="col">reached</th>
+                <th scope="col">budget left</th>
+                <th scope="col">burn 1 h / 6 h / 3 d</th>
+                <th scope="col">status</th>
+              </tr>
+            </thead>
+            <tbody>
+              {all.map((a) => (
+                <tr key={a.slo + a.scope}>
+                  <th scope="row">{a.slo}</th>
+                  <td>{a.scope}</td>
+                  <td>{a.indicator}</td>
+                  <td class="num">{precise(a.objective_ratio)}</td>
+                  <td class="num">{precise(a.sli_ratio)}</td>
+                  <td>
+                    <Budget left={a.budget_remaining_ratio} />
+                  </td>
+                  <td class="num">{[a.burn_rate_1h, a.burn_rate_6h, a.burn_rate_3d].map((b) => (b === null || b === undefined ? "–" : trim(b, 1))).join(" / ")}</td>
+                  <td>{a.status.replace("_", " ")}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** precise prints ratios near one without rounding them up to it. */
+function precise(v: number | null): string {
+  if (v === null) return "–";
+  return `${trim(Math.floor(v * 1e5) / 1e3, 3)} %`;
+}
+
+function Budget({ left }: { left: number | null }) {
+  if (left === null) return <span class="quiet">no data</span>;
+  return (
+    <span class="budget">
+      <span class="track" aria-hidden="true">
+        <span class={left < 0 ? "spent" : "left"} style={{ width: `${Math.max(0, Math.min(1, left)) * 100}%` }} />
+      </span>
+      <span class="num">{left < 0 ? `overspent by ${percent(-left)}` : percent(left)}</span>
+    </span>
+  );
+}
