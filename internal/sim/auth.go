@@ -38,14 +38,14 @@ func carried(p llm.Protocol, r *http.Request) []string {
 
 // unauthorized is what a provider says to a wrong key.
 func unauthorized(p llm.Protocol) *llm.Error {
-	e := failure(http.StatusUnauthorized, p)
+	e := failure(http.StatusUnauthorized)
 	switch p {
-	case llm.OpenAI:
-		e.Type, e.Code = "invalid_request_error", "invalid_api_key"
+	case llm.Azure:
+		e.Message = "Access denied due to invalid subscription key or wrong API endpoint."
 	case llm.Anthropic:
-		e.Type, e.Message = "authentication_error", "invalid x-api-key"
+		e.Message = "invalid x-api-key"
 	case llm.Gemini:
-		e.Type, e.Message = "UNAUTHENTICATED", "API key not valid. Please pass a valid API key."
+		e.Message = "API key not valid. Please pass a valid API key."
 	}
 	return e
 }

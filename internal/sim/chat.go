@@ -31,49 +31,31 @@ func (s *Server) serveChat(w http.ResponseWriter, r *http.Request, at place) {
 	codec := s.codecs[at.proto]
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		status := http.StatusBadRequest
+		e := badRequest(err)
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			status = http.StatusRequestEntityTooLarge
+			e.Status = http.StatusRequestEntityTooLarge
 		}
-		s.refuse(w, at.proto, &llm.Error{Status: status, Message: "read request: " + err.Error()})
+		s.refuse(w, at.proto, e)
 		return
 	}
 	req, err := codec.DecodeRequest(at.path, body)
 	if err != nil {
-		s.refuse(w, at.proto, &llm.Error{Status: http.StatusBadRequest, Message: err.Error()})
+		s.refuse(w, at.proto, badRequest(err))
 		return
 	}
 	name, err := parseModel(req.Model)
 	if err != nil {
-		s.refuse(w, at.proto, &llm.Error{Status: http.StatusBadRequest, Message: err.Error()})
+		s.refuse(w, at.proto, badRequest(err))
 		return
 	}
-	p := s.newPlan(req, name, at.region, at.proto, arrived)
+	p := s.newPlan(req, name, at.region, arrived)
 	a := &player{w: w, plan: p, codec: codec, req: req, arrived: arrived, done: r.Context().Done(), control: http.NewResponseController(w)}
-	a.id = answerID(at.proto, name.Base, arrived)
-	how := a.play(at.proto)
+	how := a.play()
 	s.ledger.end(name.Base, how)
 	s.opts.Logger.Debug("chat answered", "model", req.Model, "region", at.region, "tokens", len(p.said), "ending", how, "took", time.Since(arrived))
-	if how == endedBroken && p.breaks == breakTruncate && req.Stream {
-		return // the stream's clean end, without the protocol's
-	}
-	if how == endedBroken {
+	if how == endedBroken && (p.breaks != breakTruncate || !req.Stream) { // a truncated stream ends cleanly, without the protocol's end
 		a.reset(p.breaks == breakReset)
 	}
-}
-
-// answerID is an answer's id, in the manner of its protocol.
-func answerID(p llm.Protocol, model string, at time.Time) string {
-	h := fnv.New64a()
-	_, _ = fmt.Fprint(h, model, at.UnixNano())
-	prefix := "chatcmpl-"
-	switch p {
-	case llm.Anthropic:
-		prefix = "msg_"
-	case llm.Gemini:
-		prefix = ""
-	}
-	return fmt.Sprintf("%s%016x", prefix, h.Sum64())
 }
 
 // fingerprint names a model's configuration, as OpenAI does.

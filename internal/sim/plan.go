@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"math"
 	"net/http"
 	"strings"
@@ -24,9 +23,11 @@ const (
 // plan is one answer, decided before its first byte: what is said, when, and
 // where it breaks. Durations count from the request's arrival.
 type plan struct {
+	id      string // a UUIDv7, for the protocol to dress
 	model   string // as the answer names it
 	said    []string
 	finish  llm.Finish
+	refused bool // what is said is a refusal
 	usage   llm.Usage
 	logprob float64
 
@@ -39,32 +40,53 @@ type plan struct {
 	noDone  bool // leave out the protocol's end of stream
 }
 
-// last is when the last token is due.
-func (p *plan) last() time.Duration {
-	return p.first + time.Duration(max(0, len(p.said)-1))*p.gap
+// due is when token i is due.
+func (p *plan) due(i int) time.Duration {
+	return p.first + time.Duration(min(float64(i)*float64(p.gap), float64(maxLatency)))
 }
 
+// last is when the last token is due; of an answer without one, its first.
+func (p *plan) last() time.Duration { return p.due(max(0, len(p.said)-1)) }
+
 // newPlan decides how to answer a request for name in a region.
-func (s *Server) newPlan(req llm.Request, name modelName, region string, proto llm.Protocol, now time.Time) *plan {
-	profile := ProfileFor(name.Base).In(factorIn(s.opts.Regions, region))
+func (s *Server) newPlan(req llm.Request, name modelName, region string, now time.Time) *plan {
+	factor := factorIn(s.opts.Regions, region)
+	profile := ProfileFor(name.Base).In(factor)
 	sample, d := s.ledger.begin(name.Base, region, profile)
 	struck := s.faults.Load().striking(now, name.Base, region, d.faults)
-	p := &plan{model: name.Base, logprob: -0.05 - 0.1*d.content.Float64()}
-	for _, f := range struck {
+	return compose(call{req: req, name: name, at: now, profile: profile, sample: sample, dice: d, struck: struck, factor: factor})
+}
+
+// call is all that decides an answer.
+type call struct {
+	req     llm.Request
+	name    modelName
+	at      time.Time
+	profile Profile // in its region
+	sample  Sample
+	dice    dice
+	struck  []Fault
+	factor  float64 // the region's
+}
+
+// compose decides an answer.
+func compose(c call) *plan {
+	p := &plan{id: newID(c.at, c.dice.content), model: c.name.Base, logprob: -0.05 - 0.1*c.dice.content.Float64()}
+	for _, f := range c.struck {
 		if f.Kind == KindSwap {
-			p.model = swapped(f.With, name.Base)
-			profile = ProfileFor(p.model).In(factorIn(s.opts.Regions, region))
-			sample = profile.Draw(d.timing, State{})
+			p.model = swapped(f.With, c.name.Base)
+			c.profile = ProfileFor(p.model).In(c.factor)
+			c.sample = c.profile.Draw(c.dice.timing, State{})
 		}
 	}
-	sample = exact(sample, name, profile)
-	p.time(sample)
-	if sample.Outcome != bellwether.OK {
-		p.failure = &llm.Error{Status: http.StatusInternalServerError, Message: "The server had an error while processing your request."}
+	s := exact(c.sample, c.name, c.profile)
+	p.headers, p.first, p.gap = seconds(s.FirstByte), seconds(s.FirstToken), seconds(s.InterToken)
+	if s.Outcome != bellwether.OK {
+		p.failure = failure(http.StatusInternalServerError)
 	}
-	p.say(req, name, sample, struck, d)
-	p.strike(struck, proto)
-	p.cut(req)
+	p.say(c.req, c.name, s, c.struck, c.dice)
+	p.strike(c.struck)
+	p.cut(c.req)
 	return p
 }
 
@@ -99,10 +121,6 @@ func exact(s Sample, m modelName, p Profile) Sample {
 	return s
 }
 
-func (p *plan) time(s Sample) {
-	p.headers, p.first, p.gap = seconds(s.FirstByte), seconds(s.FirstToken), seconds(s.InterToken)
-}
-
 func seconds(v float64) time.Duration {
 	return time.Duration(math.Round(v * float64(time.Second)))
 }
@@ -135,7 +153,7 @@ func (p *plan) say(req llm.Request, name modelName, s Sample, struck []Fault, d 
 		case KindEmpty:
 			p.said = nil
 		case KindRefuse:
-			p.said, p.finish = pieces(refusal), llm.FinishRefusal
+			p.said, p.finish, p.refused = pieces(refusal), llm.FinishRefusal, true
 		}
 	}
 }
@@ -160,7 +178,7 @@ func repeated(said []string) []string {
 
 // strike applies the faults on time, status and transport. Of several that end
 // the answer early the first counts.
-func (p *plan) strike(struck []Fault, proto llm.Protocol) {
+func (p *plan) strike(struck []Fault) {
 	decided := false
 	for _, f := range struck {
 		switch f.Kind {
@@ -179,7 +197,7 @@ func (p *plan) strike(struck []Fault, proto llm.Protocol) {
 			p.noDone = true
 		case KindStatus, KindRateLimit, KindReset, KindHang, KindStall, KindTruncate:
 			if !decided {
-				p.fail(f, proto)
+				p.fail(f)
 				decided = true
 			}
 		}
@@ -194,13 +212,13 @@ func scaled(d time.Duration, factor float64) time.Duration {
 }
 
 // fail makes f the answer's end.
-func (p *plan) fail(f Fault, proto llm.Protocol) {
+func (p *plan) fail(f Fault) {
 	p.failure, p.after = nil, int(f.Value)
 	switch f.Kind {
 	case KindStatus:
-		p.failure = failure(int(f.Value), proto)
+		p.failure = failure(int(f.Value))
 	case KindRateLimit:
-		p.failure = failure(http.StatusTooManyRequests, proto)
+		p.failure = failure(http.StatusTooManyRequests)
 		p.failure.RetryAfter = seconds(f.Value)
 		if f.Value == 0 {
 			p.failure.RetryAfter = time.Second
@@ -214,25 +232,6 @@ func (p *plan) fail(f Fault, proto llm.Protocol) {
 	case KindTruncate:
 		p.breaks = breakTruncate
 	}
-}
-
-// failure is a provider's error with a status, in words of its own.
-func failure(status int, proto llm.Protocol) *llm.Error {
-	e := &llm.Error{Status: status, Message: http.StatusText(status)}
-	switch status {
-	case http.StatusTooManyRequests:
-		e.Message = "Rate limit reached for requests. Please try again later."
-	case http.StatusUnauthorized:
-		e.Message = "Incorrect API key provided. Check the key and try again."
-	case http.StatusServiceUnavailable, 529:
-		e.Message = "The model is overloaded. Please try again later."
-	case http.StatusNotFound:
-		e.Message = "The model does not exist or you do not have access to it."
-	}
-	if e.Message == "" {
-		e.Message = fmt.Sprintf("Simulated status %d.", status)
-	}
-	return e
 }
 
 // cut ends the answer where the request says that it must, and counts it.

@@ -18,7 +18,7 @@ type player struct {
 	plan    *plan
 	codec   llm.Codec
 	req     llm.Request
-	id      string
+	id      string // the answer's, as its protocol dresses it
 	arrived time.Time
 	done    <-chan struct{} // the client is gone, or the server stops
 	timer   *time.Timer
@@ -34,15 +34,11 @@ const together = 300 * time.Microsecond
 
 // play sends the answer and returns how it ended. An answer that it breaks off
 // is left open, for the caller to cut.
-func (a *player) play(proto llm.Protocol) ending {
+func (a *player) play() ending {
 	a.timer = time.NewTimer(time.Hour)
 	defer a.timer.Stop()
 	p := a.plan
-	requestID := "X-Request-Id"
-	if proto == llm.Anthropic {
-		requestID = "Request-Id"
-	}
-	a.w.Header().Set(requestID, "req_"+strings.TrimLeft(a.id, "chatmplsg-_"))
+	a.name()
 	switch {
 	case p.failure != nil:
 		if !a.until(p.first / errorPart) {
@@ -59,6 +55,19 @@ func (a *player) play(proto llm.Protocol) ending {
 		return a.stream()
 	}
 	return a.whole()
+}
+
+// name dresses the answer's id and sends the request's, as the protocol does.
+func (a *player) name() {
+	a.id = a.plan.id
+	switch a.codec.Protocol() {
+	case llm.OpenAI, llm.Azure:
+		a.id = "chatcmpl-" + a.id
+		a.w.Header().Set("X-Request-Id", "req_"+a.plan.id)
+	case llm.Anthropic:
+		a.id = "msg_" + a.id
+		a.w.Header().Set("Request-Id", "req_"+a.plan.id)
+	}
 }
 
 // until waits until d after the request's arrival; false when the client went
@@ -94,6 +103,9 @@ func (a *player) whole() ending {
 	}
 	r := llm.Response{ID: a.id, Model: p.model, Fingerprint: fingerprint(p.model), Text: strings.Join(p.said, ""),
 		Finish: p.finish, Usage: &p.usage}
+	if p.refused {
+		r.Text, r.Refusal = "", r.Text
+	}
 	if a.req.Logprobs {
 		r.MeanLogprob = &p.logprob
 	}
@@ -136,21 +148,35 @@ func (a *player) stream() ending {
 		limit = min(limit, p.after)
 	}
 	for i := 0; i < limit; {
-		if !a.until(p.first + time.Duration(i)*p.gap) {
+		if !a.until(p.due(i)) {
 			return endedCancelled
 		}
-		for ready := time.Since(a.arrived) + together; i < limit && (p.first+time.Duration(i)*p.gap) <= ready; i++ {
-			from := len(a.buf)
-			a.buf = enc.Text(a.buf, p.said[i])
-			if p.garbled < 0 || p.garbled > 0 && i+1 == p.garbled+1 {
-				a.buf = append(a.buf[:from], a.garble(bytes.Clone(a.buf[from:]), true)...)
-			}
+		for ready := time.Since(a.arrived) + together; i < limit && p.due(i) <= ready; i++ {
+			a.token(enc, i)
 		}
 		if !a.flush() {
 			return endedCancelled
 		}
 	}
 	return a.close(enc)
+}
+
+// refuser is an encoder whose protocol sets a refusal's words apart.
+type refuser interface {
+	Refusal(dst []byte, s string) []byte
+}
+
+// token appends the answer's token i to what is to be sent.
+func (a *player) token(enc llm.StreamEncoder, i int) {
+	p, from := a.plan, len(a.buf)
+	if r, ok := enc.(refuser); ok && p.refused {
+		a.buf = r.Refusal(a.buf, p.said[i])
+	} else {
+		a.buf = enc.Text(a.buf, p.said[i])
+	}
+	if p.garbled < 0 || p.garbled > 0 && i == p.garbled {
+		a.buf = append(a.buf[:from], a.garble(bytes.Clone(a.buf[from:]), true)...)
+	}
 }
 
 // close ends a stream: properly, or as a fault has it.

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/conf"
 	"github.com/bellwether-llm/bellwether/llm"
 )
@@ -54,7 +56,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{opts: o, codecs: map[llm.Protocol]llm.Codec{}}
 	s.ledger = ledger{seed: o.Seed, series: map[[2]string]*series{}, counts: map[string]*Counts{}}
-	for _, p := range []llm.Protocol{llm.OpenAI, llm.Azure, llm.Anthropic, llm.Gemini} {
+	for _, p := range llm.Protocols() {
 		c, err := llm.For(p)
 		if err != nil {
 			return nil, fmt.Errorf("simulator: %w", err)
@@ -89,7 +91,7 @@ func (s *Server) Requests() map[string]Counts { return s.ledger.snapshot() }
 // place is where a request goes.
 type place struct {
 	region string
-	path   string // without the region, as the protocol's codec wants it
+	path   string // escaped, without the region, as the protocol's codec wants it
 	proto  llm.Protocol
 	list   bool // models, rather than a chat
 }
@@ -108,7 +110,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at, ok := locate(r)
 	switch {
 	case !ok:
-		s.refuse(w, at.proto, &llm.Error{Status: http.StatusNotFound, Message: fmt.Sprintf("Unknown request URL: %s %s.", r.Method, r.URL.Path)})
+		s.refuse(w, at.proto, unknownURL(r))
 	case !s.admits(at.proto, r):
 		s.refuse(w, at.proto, unauthorized(at.proto))
 	case at.list:
@@ -118,15 +120,25 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// unknownURL is what a provider says to a path that it does not serve.
+func unknownURL(r *http.Request) *llm.Error {
+	return &llm.Error{Status: http.StatusNotFound, Outcome: bellwether.ClientError,
+		Message: fmt.Sprintf("Invalid URL (%s %s)", r.Method, r.URL.Path)}
+}
+
 // locate reads the path. What it cannot place is answered as OpenAI would.
 func locate(r *http.Request) (place, bool) {
-	at := place{path: r.URL.Path, proto: llm.OpenAI}
+	at := place{path: r.URL.EscapedPath(), proto: llm.OpenAI}
 	if rest, ok := strings.CutPrefix(at.path, "/r/"); ok {
-		at.region, rest, _ = strings.Cut(rest, "/")
+		region, rest, _ := strings.Cut(rest, "/")
 		at.path = "/" + rest
+		var err error
+		if at.region, err = url.PathUnescape(region); err != nil {
+			return at, false
+		}
 	}
 	switch {
-	case strings.HasPrefix(at.path, "/openai/deployments/"), strings.HasPrefix(at.path, "/openai/models"):
+	case strings.HasPrefix(at.path, "/openai/"):
 		at.proto = llm.Azure
 	case strings.HasPrefix(at.path, "/v1beta/"), strings.Contains(at.path, ":generateContent"), strings.Contains(at.path, ":streamGenerateContent"):
 		at.proto = llm.Gemini
