@@ -40,10 +40,10 @@ func (c openAI) Error(status int, h http.Header, body []byte) *Error {
 // first and by its status where they say nothing. Never nil.
 func classify(p Protocol, status int, h http.Header, body []byte) *Error {
 	w := parseWords(body)
+	e := &Error{Status: status, Dialect: p.dialect()}
 	if status >= 200 && status < 300 && w.status != 0 {
 		status = w.status // an error inside a 200 that says its own
 	}
-	e := &Error{Status: status, Dialect: p.dialect()}
 	e.Type, e.Code = cut(redact(w.typ), 100), cut(redact(w.code), 100)
 	e.Message = cut(redact(w.message), maxMessage)
 	lower := strings.ToLower(w.message)
@@ -83,7 +83,7 @@ func rules() []rule {
 		{outcome: bellwether.AuthError, below: 500,
 			words: []string{"invalid_api_key", "authentication_error", "permission_error", "api_key_invalid", "permission_denied",
 				"unauthenticated", "api_key_expired", "api_key_service_blocked", "account_deactivated", "consumer_suspended",
-				"invalid_organization", "incorrect_hostname"},
+				"invalid_organization", "incorrect_hostname", "insufficient_permissions"},
 			phrases: []string{"api key not valid", "incorrect api key", "invalid subscription key", "api key not found", "api key expired"}},
 		{outcome: bellwether.Blocked, below: 500,
 			words:   []string{"unsupported_country_region_territory"},

@@ -93,16 +93,11 @@ func parseWords(body []byte) words {
 
 func (b errorBody) words() words {
 	w := words{typ: scalar(b.Type), code: scalar(b.Code), message: scalar(b.Message)}
-	if s := scalar(b.Status); w.typ == "" && s != "" {
+	if s, ok := unquote(b.Status); ok && w.typ == "" {
 		w.typ = s
 	}
-	if n, err := strconv.Atoi(w.code); err == nil {
-		if n >= 400 && n <= 599 {
-			w.status = n
-		}
-		if w.code != "" && w.typ != "" {
-			w.code = ""
-		}
+	if n, err := strconv.Atoi(w.code); err == nil && n >= 400 && n <= 599 {
+		w.status, w.code = n, "" // a status is no word
 	}
 	if w.message == "" {
 		w.message = scalar(b.Detail)
@@ -165,16 +160,19 @@ func plainMessage(body []byte) string {
 	return strings.Join(strings.Fields(string(body)), " ")
 }
 
-// keyPattern fits what looks like a credential: known prefixes, what follows
-// "key:" or "Bearer", and long runs of letters and digits (Azure's keys).
-var keyPattern = regexp.MustCompile(`\b(sk|pk|rk|gsk|xai|pplx|hf|r8|nvapi|AKIA|ya29|eyJ)[-_.][A-Za-z0-9_*.\-]{3,}` +
-	`|\bAIza[A-Za-z0-9_*\-]{4,}|\beyJ[A-Za-z0-9_\-]{8,}[A-Za-z0-9_.\-]*` +
-	`|(?i:\b(bearer|api[-_ ]?key( provided)?|token|subscription[-_ ]key)("?\s*[:=]\s*"?|\s+bearer\s+))[^\s"',;]{4,}|(?i:\bbearer\s+)[^\s"',;]{8,}` +
-	`|\b[A-Za-z0-9]{32,}\b`)
+// keyPattern fits what looks like a credential: what follows "key:" or
+// "Bearer" (which group 1 keeps), known prefixes, JSON web tokens, and long
+// runs of letters and digits (Azure's keys).
+var keyPattern = regexp.MustCompile(
+	`((?i:\b(?:bearer|api[-_ ]?key(?: provided)?|token|subscription[-_ ]key)"?\s*[:=]\s*"?(?:bearer\s+)?))[^\s"',;]{4,}` +
+		`|((?i:\bbearer\s+))[^\s"',;]{8,}` +
+		`|\b(?:sk|pk|rk|gsk|xai|pplx|hf|r8|nvapi|AKIA|ya29)[-_.][A-Za-z0-9_*.\-]{3,}` +
+		`|\bAIza[A-Za-z0-9_*\-]{4,}|\beyJ[A-Za-z0-9_\-]{8,}[A-Za-z0-9_.\-]*` +
+		`|\b[A-Za-z0-9]{32,}\b`)
 
 // redact replaces what looks like a credential.
 func redact(s string) string {
-	return keyPattern.ReplaceAllString(strings.ToValidUTF8(s[:min(len(s), 8<<10)], "\uFFFD"), "[redacted]")
+	return keyPattern.ReplaceAllString(strings.ToValidUTF8(s[:min(len(s), 8<<10)], "\uFFFD"), "${1}${2}[redacted]")
 }
 
 // Redact replaces key, and whatever looks like a credential, in text of a
