@@ -1,0 +1,186 @@
+package scoring
+
+// bank holds the CUSUMs of one target: S = max(0, S + ell) for each hypothesis,
+// fed by all its series.
+type bank struct {
+	nats  [hypotheses]float64
+	since [hypotheses]int64 // when the evidence last left zero
+}
+
+const mostNats = 1e6
+
+// add takes in what one observation says.
+func (b *bank) add(ell *[hypotheses]float64, at int64) {
+	for i, x := range ell {
+		if x == 0 {
+			continue
+		}
+		s := b.nats[i] + x
+		switch {
+		case s <= 0:
+			b.nats[i], b.since[i] = 0, 0
+		default:
+			if b.nats[i] == 0 {
+				b.since[i] = at
+			}
+			b.nats[i] = min(s, mostNats)
+		}
+	}
+}
+
+// quiet reports whether no hypothesis of f has any evidence.
+func (b *bank) quiet(f family) bool {
+	first, last := f.span()
+	for i := first; i <= last; i++ {
+		if b.nats[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// clear forgets the evidence of f.
+func (b *bank) clear(f family) {
+	first, last := f.span()
+	for i := first; i <= last; i++ {
+		b.nats[i], b.since[i] = 0, 0
+	}
+}
+
+// threshold returns the evidence at which hypothesis i of t raises an alarm,
+// before the witness rule. Series of one target may differ in how much their
+// signals vary; the highest threshold holds.
+func (e *Engine) threshold(t *target, i int) float64 {
+	switch f := table[i].family; f {
+	case famErrors:
+		return e.solver.counts(table[i].p1, t.avail.bucket, t.lnRun+t.passiveRun())
+	case famSanity:
+		h := 0.0
+		for _, s := range t.series {
+			if !s.passive {
+				h = max(h, e.solver.counts(table[i].p1, s.sane.bucket, t.lnRun))
+			}
+		}
+		return e.orBound(h, t)
+	case famJoint:
+		return e.orBound(e.jointThreshold(t), t)
+	default:
+		k, at := f.measured(i)
+		h := 0.0
+		for _, s := range t.series {
+			if m := &s.measures[k]; m.ready() {
+				h = max(h, e.solver.ranks(m.fine(), m.usualBucket(at, t.interval), t.lnRun))
+			}
+		}
+		return e.orBound(h, t)
+	}
+}
+
+// orBound falls back on the threshold that holds without any calibration.
+func (e *Engine) orBound(h float64, t *target) float64 {
+	if h == 0 {
+		return roundRun(t.lnRun)
+	}
+	return h
+}
+
+func (e *Engine) jointThreshold(t *target) float64 {
+	h := 0.0
+	for _, s := range t.series {
+		first, inter := &s.measures[kindFirst], &s.measures[kindInter]
+		if !first.ready() {
+			continue
+		}
+		k := -1
+		if inter.ready() {
+			k = inter.usualBucket(2, t.interval)
+		}
+		h = max(h, e.solver.overload(first.fine(), first.usualBucket(2, t.interval), k, t.avail.bucket, t.lnRun))
+	}
+	return h
+}
+
+// usualBucket returns the effect bucket of a magnitude at the usual interval.
+func (m *measure) usualBucket(magnitude int, interval int64) int {
+	return bucketOf(m.place[magnitude] + slowing(m.corr.at(seconds(interval))))
+}
+
+// measured returns the kind of signal that hypothesis i is about, and which of
+// its magnitudes.
+func (f family) measured(i int) (k kind, magnitude int) {
+	first, _ := f.span()
+	switch f {
+	case famFirst:
+		return kindFirst, i - first
+	case famInter:
+		return kindInter, i - first
+	}
+	return kindTokens, 0
+}
+
+// need returns the evidence at which hypothesis i of t counts: its threshold,
+// and 3 nats more for a mild one that nothing else confirms, and 3 more again
+// while the hours of the day are not known.
+func (e *Engine) need(t *target, i int, at int64) float64 {
+	h := e.threshold(t, i)
+	if !table[i].mild {
+		return h
+	}
+	if e.witness(t, i) == "" {
+		h += witnessNats
+	}
+	if t.young(at) {
+		h += witnessNats
+	}
+	return h
+}
+
+// witness names what else holds evidence against t beside hypothesis i: another
+// signal, or a second prompt, vantage or stream of the same signal; "" for
+// nothing.
+func (e *Engine) witness(t *target, i int) string {
+	for j := range table {
+		if table[j].family != table[i].family && j != joint && t.bank.nats[j] >= witnessNats && e.set.may[j] == acts {
+			return signalWords(t, table[j].signal)
+		}
+	}
+	first, last := table[i].family.span()
+	var one *series
+	for _, s := range t.series {
+		if !s.holds(first, last) {
+			continue
+		}
+		if one == nil {
+			one = s
+			continue
+		}
+		switch {
+		case s.passive != one.passive:
+			return "real traffic"
+		case s.vantage != one.vantage:
+			return "another vantage"
+		case s.canary != one.canary:
+			return "another canary"
+		}
+	}
+	return ""
+}
+
+// holds reports whether the series by itself has the evidence of a witness.
+func (s *series) holds(first, last int) bool {
+	for i := first; i <= last; i++ {
+		if s.nats[i] >= witnessNats {
+			return true
+		}
+	}
+	return false
+}
+
+// add is the series' own part of the evidence.
+func (s *series) add(ell *[hypotheses]float64) {
+	for i, x := range ell {
+		if x != 0 {
+			s.nats[i] = min(max(0, s.nats[i]+x), mostNats)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package scoring
+
+import "math"
+
+const (
+	ringMost     = 256 // samples that may wait in quarantine
+	refreshEvery = 64
+)
+
+// sample is a measured value waiting in quarantine.
+type sample struct {
+	at     int64 // unix nanoseconds
+	z      float64
+	y, w   float64
+	before float64 // residual before it, gap seconds earlier; no gap: none
+	gap    float64
+}
+
+// measure is the baseline of one measured signal of one series: level, pool,
+// correlation. Values are logarithms. Samples wait in pend until all evidence
+// of their signal is zero, so that a fault never teaches what is usual.
+type measure struct {
+	accepted uint64
+	start    []float64 // the first values, before there is a level
+	level    float64
+	lastAt   int64 // of the last accepted sample
+	pool     pool
+	corr     correlation
+	sigma    float64
+	place    [3]float64 // of d on the grid, per magnitude; see magnitudes
+	prevY    float64    // the last residual seen, and when; 0: none
+	prevAt   int64
+	pend     []sample
+	season   []float32 // reserved: 168 hour-of-week means; empty until they are learned
+}
+
+// kind is one measured signal.
+type kind uint8
+
+const (
+	kindFirst kind = iota
+	kindInter
+	kindTokens
+	kinds
+)
+
+// magnitudes are the factors that the hypotheses about each kind test, the last
+// one that of the joint hypothesis.
+var magnitudes = [kinds][3]float64{
+	kindFirst:  {1.3, 2, jointFirst},
+	kindInter:  {1.15, 1.5, jointInter},
+	kindTokens: {1.2, 1.2, 1.2},
+}
+
+// leastSigma keeps signals that hardly vary from making much of nothing.
+var leastSigma = [kinds]float64{.05, .03, .05}
+
+// ready reports whether the signal has a baseline to compare with.
+func (m *measure) ready() bool { return m.accepted >= coldProbes }
+
+// fine reports whether the pool is large enough for a bin above .999.
+func (m *measure) fine() bool { return m.pool.size() >= 1000 }
+
+// see compares the logarithm z with the baseline: the residual, its rank, and
+// how far the correlation moves the effect's bucket. The sample is put in
+// quarantine when keep is true.
+func (m *measure) see(at int64, z, v float64, keep bool) (y, u, slow float64) {
+	y = z - m.level
+	gap := 0.0
+	if m.prevAt != 0 {
+		gap = seconds(at - m.prevAt)
+	}
+	rho := m.corr.at(gap)
+	w := whiten(y, m.prevY, rho)
+	u = m.pool.rank(w, v)
+	if keep {
+		m.wait(sample{at: at, z: z, y: y, w: w, before: m.prevY, gap: gap})
+	}
+	m.prevY, m.prevAt = y, at
+	return y, u, slowing(rho)
+}
+
+func (m *measure) wait(s sample) {
+	if len(m.pend) >= ringMost {
+		copy(m.pend, m.pend[1:])
+		m.pend = m.pend[:ringMost-1]
+	}
+	m.pend = append(m.pend, s)
+}
+
+// begin takes the first values of a series, until there is a level.
+func (m *measure) begin(k kind, at int64, z float64) {
+	m.start = append(m.start, z)
+	m.accepted++
+	m.lastAt = at
+	if !m.ready() {
+		return
+	}
+	m.level = medianOf(append([]float64(nil), m.start...))
+	for _, z := range m.start {
+		m.pool.add(z-m.level, 0)
+	}
+	m.start = nil
+	m.refresh(k)
+}
+
+// release lets all samples out of quarantine into the baseline, and reports
+// each raw residual to seen.
+func (m *measure) release(k kind, h *histogram) {
+	for _, s := range m.pend {
+		h.add(s.z)
+		m.accept(k, s)
+	}
+	m.pend = m.pend[:0]
+}
+
+func (m *measure) accept(k kind, s sample) {
+	healthy := math.Max(0, math.Min(longestGap, seconds(s.at-m.lastAt)))
+	m.lastAt = max(m.lastAt, s.at)
+	alpha := math.Max(1/float64(m.accepted+1), 1-math.Exp2(-healthy/levelHalfLife))
+	m.level += alpha * clip(s.z-m.level, 2*m.sigma)
+	m.pool.add(s.w, healthy)
+	if s.gap > 0 && s.gap <= longestGap {
+		m.corr.learn(s.y, s.before, s.gap, m.sigma)
+	}
+	m.accepted++
+	if m.accepted == warmProbes || m.accepted%refreshEvery == 0 {
+		m.refresh(k)
+	}
+}
+
+// refresh derives the spread, the correlation and the effect sizes.
+func (m *measure) refresh(k kind) {
+	m.sigma = math.Max(m.pool.spread(), leastSigma[k])
+	m.pool.refit(m.sigma)
+	m.corr.refresh()
+	for i, r := range magnitudes[k] {
+		m.place[i] = logD(math.Log(r) / m.sigma)
+	}
+}
+
+// shift moves the level by dy and lets the quarantined go: a new normal.
+func (m *measure) shift(dy float64) {
+	m.level += dy
+	m.pend = m.pend[:0]
+	m.prevAt = 0
+}
+
+// seconds converts nanoseconds.
+func seconds(ns int64) float64 { return float64(ns) / 1e9 }

@@ -1,0 +1,227 @@
+package scoring
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// Engine folds records into verdicts and weights. It belongs to one goroutine.
+type Engine struct {
+	set       settings
+	solver    solver
+	targets   []*target // in the order of the config
+	byID      map[string]*target
+	providers []string
+	routes    []*route
+	vantages  []*vantage
+
+	now        int64 // the latest time of any record
+	seq        uint64
+	frozen     bool // our own vantage is in doubt
+	nextExpiry int64
+	dirty      bool // a route may have changed
+	touchedIDs []*target
+	out        Result
+}
+
+// Result is what one record changed. Its fields are nil when nothing did.
+type Result struct {
+	// Changes are the targets whose state, or cause while ill, changed. From
+	// equals To when only the cause did.
+	Changes []bellwether.Change
+	// Suspicions begin, or with interval 0 end, faster probing.
+	Suspicions []bellwether.Suspicion
+	// Routes is every route, when a weight, share, mode, state or cause of
+	// any changed; nil otherwise.
+	Routes map[string]bellwether.RouteWeights
+}
+
+const usualInterval = 30 * time.Second
+
+// New returns an engine that knows nothing yet: all targets unknown, with
+// weight 1. It fails when the config is not valid.
+func New(c Config) (*Engine, error) {
+	if ps := c.Validate(); len(ps) > 0 {
+		return nil, fmt.Errorf("scoring: config: %w", ps[0])
+	}
+	e := &Engine{set: c.Policy.settings(), byID: make(map[string]*target, len(c.Targets))}
+	e.solver = solver{ladders: newLadders(), cache: map[thresholdKey]float64{}}
+	for i, bt := range c.Targets {
+		t := newTarget(bt, &e.set)
+		t.index = i
+		t.provider = slices.Index(e.providers, bt.Provider)
+		if t.provider < 0 {
+			t.provider = len(e.providers)
+			e.providers = append(e.providers, bt.Provider)
+		}
+		t.interval = int64(usualInterval)
+		if d := c.Interval[bt.ID]; d > 0 {
+			t.interval = int64(max(d, 10*time.Millisecond))
+		}
+		t.lnRun = allowedRun(e.set.falseAlarms, t.interval)
+		e.targets = append(e.targets, t)
+		e.byID[bt.ID] = t
+	}
+	for _, t := range e.targets {
+		t.groups = groupsOf(t, e.targets)
+	}
+	for _, name := range c.Vantages {
+		e.at(name)
+	}
+	for _, r := range c.Routes {
+		e.routes = append(e.routes, newRoute(r, e.byID))
+	}
+	for _, r := range e.routes {
+		r.compute(e)
+	}
+	return e, nil
+}
+
+// Fold takes in the next record and returns what it changed. Records of unknown
+// targets, and outcomes that are not understood, change nothing. When nothing
+// changes it does not allocate.
+func (e *Engine) Fold(r bellwether.Record) Result {
+	e.out = Result{}
+	at := r.At
+	if at.IsZero() && r.Observation != nil {
+		at = r.Observation.At
+	}
+	if !at.IsZero() {
+		e.now = max(e.now, at.UnixNano())
+	}
+	e.seq = r.Seq
+	e.expire()
+	switch {
+	case r.Observation != nil:
+		e.observe(r.Observation)
+	case r.Override != nil:
+		e.override(r.Override)
+	default:
+		e.tick()
+	}
+	for _, t := range e.touchedIDs {
+		e.announce(t)
+		t.touched = false
+	}
+	e.touchedIDs = e.touchedIDs[:0]
+	e.out.Routes = e.publish()
+	out := e.out
+	e.out = Result{}
+	return out
+}
+
+// touch marks t to be looked at before the fold ends.
+func (e *Engine) touch(t *target) {
+	if !t.touched {
+		t.touched = true
+		e.touchedIDs = append(e.touchedIDs, t)
+	}
+}
+
+// observe folds one observation.
+func (e *Engine) observe(o *bellwether.Observation) {
+	t := e.byID[o.Target]
+	if t == nil {
+		return
+	}
+	at := e.now
+	if !o.At.IsZero() {
+		at = min(o.At.UnixNano(), e.now)
+	}
+	end := at + int64(1e9*max(0, min(3600, max(o.Timing.Total, o.Timing.FirstToken, o.Window))))
+	if e.now-end > t.patience() {
+		t.late++
+		return
+	}
+	e.touch(t)
+	if o.Source == bellwether.SourceRouter {
+		t.seenAt = max(t.seenAt, end)
+		e.observeTraffic(t, o, at)
+		return
+	}
+	e.observeProbe(t, o, at, min(end, e.now))
+}
+
+// observeProbe folds a probe: it first asks what the probe says of the vantage
+// that sent it, and scores it only when the vantage is beyond doubt.
+func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int64) {
+	m := o.Outcome.Meaning()
+	if m == (bellwether.Meaning{}) || o.Outcome == bellwether.Canceled || o.Outcome == bellwether.Missed {
+		return
+	}
+	v := e.at(o.Vantage)
+	v.see(t, at, m.Local, reached(o))
+	e.doubtVantage(v, t)
+	if v.fault {
+		return
+	}
+	t.seenAt = max(t.seenAt, end)
+	if m.Local && v.providersAt(e.now) > 1 {
+		t.hold(held{at: at, outcome: o.Outcome, vantage: v.name})
+		return
+	}
+	if reached(o) {
+		e.unhold(v, t, e.now)
+	}
+	wasOdd := t.oddRun >= oddMost
+	t.noteOdd(o)
+	if wasOdd != (t.oddRun >= oddMost) {
+		e.dirty = true
+	}
+	outcome := o.Outcome
+	if agreed := t.noteWall(o); outcome == bellwether.Blocked && !agreed {
+		e.weigh(t, at, false)
+		e.suspect(t)
+		return
+	}
+	if outcome == bellwether.Blocked {
+		t.odd, t.oddRun = "", 0
+	}
+	e.score(t, o, at, outcome)
+}
+
+// tick lets time pass: silence becomes unknown, held failures whose vantage
+// neither proved itself nor fell into doubt are scored, and weights go on
+// falling where shedding was bounded.
+func (e *Engine) tick() {
+	for _, t := range e.targets {
+		if len(t.held) > 0 && !e.frozen {
+			due := e.now - max(3*t.interval, 10e9)
+			e.scoreHeld(t, func(h held) bool { return h.at <= due })
+		}
+		if !t.stale(e.now) {
+			e.weigh(t, e.now, false)
+		}
+		e.touch(t)
+	}
+}
+
+// announce says what is to be said of t, if it is not what was said last.
+func (e *Engine) announce(t *target) {
+	if t.verdict.Severity() > 0 && !e.frozen {
+		e.localise(t)
+	}
+	state, why := e.state(t), e.why(t)
+	if state != t.shown || (why != t.shownWhy && state.Severity() > 0 && !e.frozen) {
+		e.out.Changes = append(e.out.Changes, bellwether.Change{
+			At: stamp(e.now), Seq: e.seq, Target: t.ID, From: t.shown, To: state, Cause: why,
+			Score: e.score100(t), Weight: round4(t.effective()), Since: stamp(t.since), Reasons: e.reasons(t),
+		})
+		e.dirty = true
+	}
+	if why != t.shownWhy {
+		e.dirty = true
+	}
+	t.shown, t.shownWhy = state, why
+}
+
+// Late returns how many observations of the target came too late to be scored.
+func (e *Engine) Late(target string) uint64 {
+	if t := e.byID[target]; t != nil {
+		return t.late
+	}
+	return 0
+}

@@ -1,0 +1,299 @@
+package scoring
+
+import (
+	"math"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// outcomeNames numbers the outcomes that tallies remember. Append only: the
+// numbers are in checkpoints.
+var outcomeNames = [...]bellwether.Outcome{
+	"", bellwether.OK, bellwether.BadOutput, bellwether.Refusal, bellwether.ServerError, bellwether.Overloaded,
+	bellwether.FirstTokenTimeout, bellwether.Stalled, bellwether.Timeout, bellwether.Truncated, bellwether.Malformed,
+	bellwether.Gone, bellwether.DNSError, bellwether.ConnectError, bellwether.TLSError, bellwether.Blocked,
+}
+
+func outcomeIndex(o bellwether.Outcome) uint8 {
+	for i, name := range outcomeNames {
+		if name == o {
+			return uint8(i)
+		}
+	}
+	return 0
+}
+
+// reading is what one observation says, before it is added up.
+type reading struct {
+	at      int64
+	ell     [hypotheses]float64
+	clean   bool    // a probe that answered well and speaks for no hypothesis
+	failed  float64 // failed calls in it
+	badSane bool
+}
+
+// score takes in one call of a probe.
+func (e *Engine) score(t *target, o *bellwether.Observation, at int64, outcome bellwether.Outcome) {
+	r := reading{at: at}
+	s := t.find(o, false)
+	meaning := outcome.Meaning()
+	limited := meaning.Signal == bellwether.Quota
+	if e.set.quota != ignored && (limited || meaning.Availability != bellwether.Excluded) {
+		t.quotas.add(limited, bucketP(t.quota.bucket), at, t.gap(at), &e.set)
+		t.learnQuota(limited)
+	}
+	if meaning.Availability == bellwether.Excluded && outcome != bellwether.Blocked {
+		e.finish(t, s, &r)
+		return
+	}
+	bad := meaning.Availability != bellwether.Good
+	e.readErrors(t, &r, bad, outcome)
+	if !bad {
+		e.readSanity(t, s, &r, outcome)
+		e.readMeasures(t, s, &r, o)
+	}
+	if e.set.may[joint] != ignored && (r.ell[errors3] != 0 || r.ell[joint] != 0) {
+		r.ell[joint] += r.ell[errors3]
+	}
+	r.clean = outcome == bellwether.OK
+	t.scored++
+	if t.firstAt == 0 {
+		t.firstAt = at
+	}
+	e.finish(t, s, &r)
+}
+
+// learnQuota keeps the usual rate of 429 answers, in quarantine like the rest.
+func (t *target) learnQuota(limited bool) {
+	if limited {
+		t.quota.wait(0, 1)
+	} else {
+		t.quota.wait(1, 0)
+	}
+	if t.quotas.nats == [2]float64{} {
+		t.quota.release(priorQuota)
+	}
+}
+
+// readErrors compares a call's success with the usual rate of failures; after a
+// failure with how often failures follow each other.
+func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.Outcome) {
+	p0 := bucketP(t.avail.bucket)
+	null := t.burst.null(p0, r.at)
+	for i := errors3; i <= errors97; i++ {
+		if e.set.may[i] == ignored {
+			continue
+		}
+		p1 := faultRate(table[i].p1, p0)
+		q := math.Max(p0, math.Min(null, p1/2))
+		if bad {
+			r.ell[i] = math.Log(p1 / q)
+		} else {
+			r.ell[i] = math.Log((1 - p1) / (1 - q))
+		}
+	}
+	one := tally{at: r.at, n: 1, worst: outcomeIndex(outcome)}
+	if bad {
+		one.bad, r.failed = 1, 1
+	}
+	t.calls.push(one)
+	if t.learning() {
+		if bad {
+			t.avail.wait(0, 1)
+		} else {
+			t.avail.wait(1, 0)
+		}
+	}
+	t.burst.see(r.at, bad)
+}
+
+// readSanity compares an answer's checks with the canary's usual.
+func (e *Engine) readSanity(t *target, s *series, r *reading, outcome bellwether.Outcome) {
+	bad := outcome != bellwether.OK
+	r.badSane = bad
+	p0 := bucketP(s.sane.bucket)
+	for i := insane5; i <= insane50; i++ {
+		if e.set.may[i] == ignored {
+			continue
+		}
+		p1 := faultRate(table[i].p1, p0)
+		if bad {
+			r.ell[i] = math.Log(p1 / p0)
+		} else {
+			r.ell[i] = math.Log((1 - p1) / (1 - p0))
+		}
+	}
+	one := tally{at: r.at, n: 1, worst: outcomeIndex(outcome)}
+	if bad {
+		one.bad = 1
+	}
+	t.answers.push(one)
+	if t.learning() {
+		if bad {
+			s.sane.wait(0, 1)
+		} else {
+			s.sane.wait(1, 0)
+		}
+	}
+}
+
+// readMeasures compares an answer's timings and length with their past.
+func (e *Engine) readMeasures(t *target, s *series, r *reading, o *bellwether.Observation) {
+	first := o.Timing.FirstToken
+	plain := first <= 0
+	if plain {
+		first = o.Timing.Total
+	}
+	if o.Doubtful == "" {
+		if first > 0 && !e.ignores(plain, firstToken13) {
+			t.plain = plain
+			e.readMeasure(t, s, r, kindFirst, o.ID, math.Log(first))
+		}
+		if gap := interToken(o); gap > 0 && e.set.may[interToken115] != ignored {
+			e.readMeasure(t, s, r, kindInter, o.ID, math.Log(gap))
+		}
+	}
+	if o.Tokens != nil && o.Tokens.Output >= 0 && e.set.may[longer] != ignored {
+		e.readMeasure(t, s, r, kindTokens, o.ID, math.Log(float64(o.Tokens.Output)+1))
+	}
+}
+
+// ignores reports whether the time to the first token, or the total of plain
+// answers, is not to be scored.
+func (e *Engine) ignores(plain bool, i int) bool {
+	if plain && e.set.totalDeclared {
+		return e.set.total == ignored
+	}
+	return e.set.may[i] == ignored
+}
+
+// interToken returns the mean gap between tokens after the first: (total -
+// first token) / (n - 1), or the median gap where the tokens are not counted;
+// 0 where neither is known.
+func interToken(o *bellwether.Observation) float64 {
+	t := &o.Timing
+	if t.FirstToken <= 0 {
+		return 0
+	}
+	if o.Tokens != nil && !o.Tokens.Estimated && o.Tokens.Output >= 3 && t.Total > t.FirstToken {
+		return (t.Total - t.FirstToken) / float64(o.Tokens.Output-1)
+	}
+	return t.InterToken
+}
+
+func (e *Engine) readMeasure(t *target, s *series, r *reading, k kind, id string, z float64) {
+	m := &s.measures[k]
+	if math.IsInf(z, 0) || math.IsNaN(z) {
+		return
+	}
+	if !m.ready() {
+		if t.learning() {
+			m.begin(k, r.at, z)
+			t.usual[k].add(z)
+		}
+		return
+	}
+	y, u, slow := m.see(r.at, z, uniform(id, uint64(k)+1), t.learning())
+	t.effects[k].push(residual{at: r.at, y: y, z: z})
+	l := e.solver.ladders.pick(m.fine())
+	ell := func(magnitude int, u float64) float64 {
+		if b := bucketOf(m.place[magnitude] + slow); b >= 0 {
+			return l.ell[b][l.bin(u)]
+		}
+		return 0
+	}
+	warm := m.accepted >= warmProbes
+	switch {
+	case k == kindFirst:
+		r.ell[firstToken2] = ell(1, u)
+		if warm {
+			r.ell[firstToken13] = ell(0, u)
+			r.ell[joint] += ell(2, u)
+		}
+	case !warm:
+	case k == kindInter:
+		r.ell[interToken115], r.ell[interToken15] = ell(0, u), ell(1, u)
+		r.ell[joint] += ell(2, u)
+	case k == kindTokens:
+		r.ell[longer], r.ell[shorter] = ell(0, u), ell(0, 1-u)
+	}
+}
+
+// gap returns the seconds since the last scored observation of t.
+func (t *target) gap(at int64) float64 {
+	if t.lastAt == 0 || at <= t.lastAt {
+		return 0
+	}
+	return math.Min(longestGap, seconds(at-t.lastAt))
+}
+
+// finish adds up a reading, and lets out of quarantine what has proved well.
+func (e *Engine) finish(t *target, s *series, r *reading) {
+	for i, x := range r.ell {
+		if x > cleanNats {
+			r.clean = false
+		}
+		if e.set.may[i] == ignored {
+			r.ell[i] = 0
+		}
+	}
+	believed := r.ell
+	for i := range believed {
+		if e.set.may[i] == informs {
+			believed[i] = 0
+		}
+	}
+	t.bank.add(&r.ell, r.at)
+	s.add(&r.ell)
+	t.belief.add(&believed, t.gap(r.at), &e.set)
+	var inc increments
+	inc.at = r.at
+	for i, x := range believed {
+		inc.ell[i] = float32(x)
+	}
+	t.recent.push(inc)
+	t.lastAt = max(t.lastAt, r.at)
+	e.mend(t, r)
+	if t.learning() {
+		t.release(s)
+	}
+	e.judge(t, r.at)
+	e.weigh(t, r.at, r.clean)
+	e.settle(t)
+	e.suspect(t)
+}
+
+// release lets what waits in quarantine into the baselines of s, signal by
+// signal, where no evidence is left against the signal.
+func (t *target) release(s *series) {
+	if t.bank.quiet(famErrors) {
+		t.avail.release(priorErrors)
+		t.burst.rate.release(priorBurst)
+		s.avail.release(priorErrors)
+	}
+	if t.bank.quiet(famSanity) {
+		s.sane.release(priorInsane)
+	}
+	if t.bank.quiet(famFirst) {
+		s.measures[kindFirst].release(kindFirst, &t.usual[kindFirst])
+	}
+	if t.bank.quiet(famInter) {
+		s.measures[kindInter].release(kindInter, &t.usual[kindInter])
+	}
+	if t.bank.quiet(famLonger) && t.bank.quiet(famShorter) {
+		s.measures[kindTokens].release(kindTokens, &t.usual[kindTokens])
+	}
+}
+
+// quarantined forgets everything that waits: it was seen during a fault.
+func (t *target) dropPending() {
+	t.avail.drop()
+	t.burst.rate.drop()
+	for _, s := range t.series {
+		s.sane.drop()
+		s.avail.drop()
+		for k := range s.measures {
+			s.measures[k].pend = s.measures[k].pend[:0]
+		}
+	}
+}

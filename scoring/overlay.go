@@ -1,0 +1,135 @@
+package scoring
+
+import (
+	"slices"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// oddMost is how many times in a row an outcome that says nothing of health
+// must come before it is believed.
+const oddMost = 2
+
+// account reports whether our key or credit is refused.
+func (t *target) account() bool {
+	return t.oddRun >= oddMost && (t.odd == bellwether.AuthError || t.odd == bellwether.NoCredit)
+}
+
+// misasked reports whether our request is refused as malformed.
+func (t *target) misasked() bool { return t.oddRun >= oddMost && t.odd == bellwether.ClientError }
+
+// blocked reports whether a wall stands before the target.
+func (t *target) blocked() bool { return t.oddRun >= oddMost && t.odd == bellwether.Blocked }
+
+// noteOdd follows runs of outcomes that say nothing of health.
+func (t *target) noteOdd(o *bellwether.Observation) {
+	switch o.Outcome {
+	case bellwether.AuthError, bellwether.NoCredit, bellwether.ClientError, bellwether.Blocked:
+		if t.odd != o.Outcome {
+			t.odd, t.oddRun = o.Outcome, 0
+		}
+		t.oddRun, t.oddWhere = min(t.oddRun+1, oddMost), o.Vantage
+	default:
+		t.odd, t.oddRun, t.oddWhere = "", 0, ""
+	}
+}
+
+// noteWall follows which vantages are blocked, and reports whether two agree:
+// then it is no wall of one of them, and the target is not available.
+func (t *target) noteWall(o *bellwether.Observation) (agreed bool) {
+	i := slices.Index(t.walls, o.Vantage)
+	switch {
+	case o.Outcome == bellwether.Blocked && i < 0 && len(t.walls) < mostVantages:
+		t.walls = append(t.walls, o.Vantage)
+	case o.Outcome != bellwether.Blocked && i >= 0:
+		t.walls = slices.Delete(t.walls, i, i+1)
+	}
+	return o.Outcome == bellwether.Blocked && len(t.walls) > 1
+}
+
+// state is what is to be said of t: the verdict, unless there is a reason not to
+// know.
+func (e *Engine) state(t *target) bellwether.State {
+	switch {
+	case e.frozen:
+		return t.shown
+	case t.account(), t.blocked(), t.misasked(), t.stale(e.now):
+		return bellwether.Unknown
+	}
+	return t.verdict
+}
+
+// why is whose fault it is, "" when nothing is wrong.
+func (e *Engine) why(t *target) bellwether.Cause {
+	switch {
+	case e.frozen:
+		return bellwether.CauseVantage
+	case t.account(), t.misasked():
+		return bellwether.CauseAccount
+	case t.blocked():
+		return bellwether.CauseVantage
+	case t.verdict.Severity() > 0 || t.verdict == bellwether.Recovering:
+		return t.cause
+	case t.quotas.weight() < .9:
+		return bellwether.CauseAccount
+	}
+	return ""
+}
+
+// override takes in an operator's word.
+func (e *Engine) override(o *bellwether.Override) {
+	t := e.byID[o.Target]
+	if t == nil {
+		return
+	}
+	t.overrides = slices.DeleteFunc(t.overrides, func(x bellwether.Override) bool { return x.ID == o.ID })
+	if !o.Removed && o.ExpiresAt.UnixNano() > e.now && len(t.overrides) < 64 {
+		t.overrides = append(t.overrides, *o)
+	}
+	e.dirty = true
+	e.touch(t)
+	e.planExpiry()
+}
+
+// expire ends the overrides whose time is over.
+func (e *Engine) expire() {
+	if e.nextExpiry == 0 || e.now < e.nextExpiry {
+		return
+	}
+	for _, t := range e.targets {
+		n := len(t.overrides)
+		t.overrides = slices.DeleteFunc(t.overrides, func(x bellwether.Override) bool { return x.ExpiresAt.UnixNano() <= e.now })
+		if len(t.overrides) != n {
+			e.dirty = true
+			e.touch(t)
+		}
+	}
+	e.planExpiry()
+}
+
+func (e *Engine) planExpiry() {
+	e.nextExpiry = 0
+	for _, t := range e.targets {
+		for i := range t.overrides {
+			if at := t.overrides[i].ExpiresAt.UnixNano(); e.nextExpiry == 0 || at < e.nextExpiry {
+				e.nextExpiry = at
+			}
+		}
+	}
+}
+
+// pinned returns the override in force, the newest word; nil for none.
+func (t *target) pinned() *bellwether.Override {
+	if len(t.overrides) == 0 {
+		return nil
+	}
+	return &t.overrides[len(t.overrides)-1]
+}
+
+// effective is the weight of t with overrides applied, in [0, 1].
+func (t *target) effective() float64 {
+	if o := t.pinned(); o != nil {
+		return max(0, min(1, o.Weight))
+	}
+	return t.weight
+}

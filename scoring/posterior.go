@@ -1,0 +1,118 @@
+package scoring
+
+import "math"
+
+// belief is the posterior probability of each state of a target: good first,
+// then the hypotheses of the bank (Shiryaev's reading of the same ratios that
+// the bank accumulates). It sets weights and scores, never verdicts.
+type belief struct {
+	p [hypotheses + 1]float64
+}
+
+func newBelief() belief {
+	var b belief
+	b.p[0] = 1
+	return b
+}
+
+// share is the part of all faults that each hypothesis is expected to be: equal
+// parts, an outage twice.
+func share(i int) float64 {
+	if i == errors97 {
+		return 2.0 / (hypotheses + 1)
+	}
+	return 1.0 / (hypotheses + 1)
+}
+
+// add moves the belief on by gap seconds and takes in one observation.
+func (b *belief) add(ell *[hypotheses]float64, gap float64, set *settings) {
+	begin := -math.Expm1(-gap / set.mtbf)
+	end := -math.Expm1(-gap / set.mttr)
+	good := b.p[0]
+	sum := good*(1-begin) + (1-good)*end
+	b.p[0] = sum
+	for i, x := range ell {
+		p := b.p[i+1] * (1 - end)
+		if set.may[i] != informs && set.may[i] != ignored {
+			p += good * begin * share(i)
+		}
+		if x != 0 {
+			p *= math.Exp(clip(x, 500))
+		}
+		b.p[i+1] = p
+		sum += p
+	}
+	for i := range b.p {
+		b.p[i] /= sum
+	}
+}
+
+// weight returns the expected utility: the fraction of its normal traffic that
+// the target deserves, in [0, 1].
+func (b *belief) weight(set *settings) float64 {
+	w := b.p[0]
+	for i := range table {
+		w += b.p[i+1] * math.Max(table[i].utility, set.floor[i])
+	}
+	return math.Min(1, w)
+}
+
+// score returns the expected health, 0 to 100.
+func (b *belief) score() float64 {
+	s := b.p[0]
+	for i := range table {
+		s += b.p[i+1] * table[i].health
+	}
+	return math.Min(100, 100*s)
+}
+
+// hard reports whether an outage is what is most likely wrong.
+func (b *belief) hard() bool { return b.p[errors97+1] > (1-b.p[0])/2 }
+
+// The rates of 429 answers that the quota bank tells apart, and the weights
+// that they deserve.
+var (
+	quotaRates   = [2]float64{.2, .8}
+	quotaWeights = [3]float64{1, .8, .2}
+)
+
+// quotaBank follows 429 answers apart from health: they lower the weight only.
+type quotaBank struct {
+	nats  [2]float64
+	since [2]int64
+	p     [3]float64
+}
+
+func (q *quotaBank) add(limited bool, p0 float64, at int64, gap float64, set *settings) {
+	if q.p[0] == 0 && q.p[1] == 0 && q.p[2] == 0 {
+		q.p[0] = 1
+	}
+	begin, end := -math.Expm1(-gap/set.mtbf), -math.Expm1(-gap/set.mttr)
+	good := q.p[0]
+	q.p[0] = good*(1-begin) + (1-good)*end
+	sum := q.p[0]
+	for i, p1 := range quotaRates {
+		p1 = faultRate(p1, p0)
+		x := math.Log((1 - p1) / (1 - p0))
+		if limited {
+			x = math.Log(p1 / p0)
+		}
+		if q.nats[i] == 0 {
+			q.since[i] = at
+		}
+		q.nats[i] = max(0, q.nats[i]+x)
+		q.p[i+1] = (q.p[i+1]*(1-end) + good*begin/2) * math.Exp(x)
+		sum += q.p[i+1]
+	}
+	for i := range q.p {
+		q.p[i] /= sum
+	}
+}
+
+// weight returns the factor that 429 answers put on the weight.
+func (q *quotaBank) weight() float64 {
+	if q.p[0] == 0 && q.p[1] == 0 && q.p[2] == 0 {
+		return 1
+	}
+	return q.p[0]*quotaWeights[0] + q.p[1]*quotaWeights[1] + q.p[2]*quotaWeights[2]
+}

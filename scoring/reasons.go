@@ -1,0 +1,227 @@
+package scoring
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// stamp converts unix nanoseconds; 0 is the zero time.
+func stamp(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
+}
+
+// clock writes a time of day for people.
+func clock(ns int64) string { return stamp(ns).Format("15:04 UTC") }
+
+// signalWords names a signal for people.
+func signalWords(t *target, s bellwether.Signal) string {
+	switch s {
+	case bellwether.FirstToken:
+		if t.plain {
+			return "total time"
+		}
+		return "first token"
+	case bellwether.InterToken:
+		return "inter-token"
+	case bellwether.OutputTokens:
+		return "output tokens"
+	}
+	return string(s)
+}
+
+// wireSignal is the signal that a family speaks about, on the wire.
+func wireSignal(t *target, f family) bellwether.Signal {
+	first, _ := f.span()
+	if f == famFirst && t.plain {
+		return bellwether.Total
+	}
+	return table[first].signal
+}
+
+// amount writes seconds as people say them: 4.1 s, 320 ms.
+func amount(s float64) string {
+	switch {
+	case s >= 10:
+		return fmt.Sprintf("%.0f s", s)
+	case s >= 1:
+		return fmt.Sprintf("%.1f s", s)
+	case s >= .0095:
+		return fmt.Sprintf("%.0f ms", s*1000)
+	}
+	return fmt.Sprintf("%.1f ms", s*1000)
+}
+
+// factor writes a ratio with two digits: 1.3, 12.
+func factor(r float64) string {
+	if r >= 9.95 {
+		return fmt.Sprintf("%.0f", r)
+	}
+	return fmt.Sprintf("%.1f", r)
+}
+
+// percent writes a rate: 57 %, 0.3 %, 0.02 %.
+func percent(p float64) string {
+	switch {
+	case p >= .0995:
+		return fmt.Sprintf("%.0f %%", 100*p)
+	case p >= .00095:
+		return fmt.Sprintf("%.1f %%", 100*p)
+	}
+	return fmt.Sprintf("%.2f %%", 100*p)
+}
+
+// reasons explains what is said of t now, the gravest first.
+func (e *Engine) reasons(t *target) []bellwether.Reason {
+	rs := []bellwether.Reason{}
+	if o := t.pinned(); o != nil {
+		text := fmt.Sprintf("pinned to %s by %s until %s", percent(o.Weight), orWord(o.By, "an operator"), o.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"))
+		if o.Weight == 0 {
+			text = strings.Replace(text, "pinned to 0.00 %", "drained", 1)
+		}
+		if o.Reason != "" {
+			text += ": " + o.Reason
+		}
+		rs = append(rs, bellwether.Reason{Code: "override", Text: text})
+	}
+	rs = e.overlayReasons(t, rs)
+	for severity := 3; severity >= 1; severity-- {
+		for f := famErrors; f < families; f++ {
+			if a := &t.fam[f]; a.active && a.severity == severity {
+				rs = append(rs, e.alarmReason(t, f, a))
+			}
+		}
+	}
+	if r, ok := e.causeReason(t); ok {
+		rs = append(rs, r)
+	}
+	if w := t.quotas.weight(); w < .9 {
+		rs = append(rs, bellwether.Reason{Signal: bellwether.Quota, Code: "rate_limited", Evidence: nats(max(t.quotas.nats[0], t.quotas.nats[1])),
+			Text: fmt.Sprintf("calls are turned away with 429 since %s; usually %s", clock(t.quotas.since[0]), percent(t.quota.mean(priorQuota)))})
+	}
+	if t.verdict == bellwether.Recovering {
+		rs = append(rs, bellwether.Reason{Code: "recovering", Text: fmt.Sprintf("answers as usual again; traffic returns step by step, %s so far", percent(t.weight))})
+	}
+	return rs
+}
+
+// overlayReasons explains states that do not come from evidence.
+func (e *Engine) overlayReasons(t *target, rs []bellwether.Reason) []bellwether.Reason {
+	say := func(code, text string) { rs = append(rs, bellwether.Reason{Code: code, Text: text}) }
+	switch {
+	case e.frozen:
+		say("vantage_fault", "our own network is in doubt: unrelated providers became unreachable together, so the last state and weight stand")
+	case t.account() && t.odd == bellwether.NoCredit:
+		say("no_credit", "the provider says that our account has no credit or quota left")
+	case t.account():
+		say("key_rejected", "the provider rejects our key (401)")
+	case t.misasked():
+		say("request_rejected", "the provider rejects the canary's request as malformed; check the canary and the target's config")
+	case t.blocked():
+		say("blocked", fmt.Sprintf("probes from %s are blocked before they reach the model, which says nothing of its health", orWord(t.oddWhere, "here")))
+	case t.stale(e.now):
+		say("stale", "no observation since "+clock(t.seenAt))
+	case t.verdict == bellwether.Unknown && t.scored > 0:
+		say("learning", fmt.Sprintf("learning what is usual: %d of %d observations", t.scored, coldProbes))
+	}
+	return rs
+}
+
+// alarmReason writes the clause of one alarm.
+func (e *Engine) alarmReason(t *target, f family, a *alarm) bellwether.Reason {
+	r := bellwether.Reason{Signal: wireSignal(t, f), Evidence: nats(t.bank.nats[a.hyp])}
+	switch f {
+	case famErrors:
+		r.Code, r.Text = "errors", countWords(t.callsSince(a.since), "calls failed", t.avail.mean(priorErrors))
+	case famSanity:
+		r.Code, r.Text = "wrong_answers", countWords(t.answersSince(a.since), "answers failed their checks", t.usualInsane())
+	case famFirst:
+		r.Code, r.Text = string(r.Signal)+"_slow", t.slowWords(signalWords(t, bellwether.FirstToken), kindFirst, a.since)
+	case famInter:
+		r.Code, r.Text = "inter_token_slow", t.slowWords("inter-token", kindInter, a.since)
+	case famLonger, famShorter:
+		r.Code, r.Text = "output_longer", t.lengthWords(a.since)
+		if f == famShorter {
+			r.Code = "output_shorter"
+		}
+	case famJoint:
+		r.Code = "overload"
+		r.Text = fmt.Sprintf("a little slower all over: first token %s times, inter-token %s times the usual",
+			factor(math.Exp(t.effectSince(kindFirst, a.since).middle)), factor(math.Exp(t.effectSince(kindInter, a.since).middle)))
+	}
+	r.Text += ", since " + clock(a.since)
+	if w := e.witness(t, a.hyp); w != "" {
+		r.Text += "; confirmed by " + w
+	}
+	return r
+}
+
+func countWords(c counted, what string, usual float64) string {
+	text := fmt.Sprintf("%.0f of the last %.0f %s", c.bad, c.n, what)
+	if c.bad == c.n && c.n > 1 {
+		text = fmt.Sprintf("all of the last %.0f %s", c.n, what)
+	}
+	if c.worst != "" && c.worst != bellwether.BadOutput {
+		text += " (" + strings.ReplaceAll(string(c.worst), "_", " ") + ")"
+	}
+	return text + ", usually " + percent(usual)
+}
+
+// slowWords compares what is seen with what is usual: 95th percentiles once
+// there are twenty samples, medians before.
+func (t *target) slowWords(what string, k kind, since int64) string {
+	eff := t.effectSince(k, since)
+	now, usual, which := math.Exp(eff.value), math.Exp(eff.value-eff.middle), ""
+	if eff.n >= 20 {
+		now, usual, which = math.Exp(eff.p95), t.usual[k].quantile(.95), " p95"
+	}
+	return fmt.Sprintf("%s%s %s, %s times its usual %s", what, which, amount(now), factor(now/usual), amount(usual))
+}
+
+func (t *target) lengthWords(since int64) string {
+	eff := t.effectSince(kindTokens, since)
+	now, usual := math.Exp(eff.value)-1, math.Exp(eff.value-eff.middle)-1
+	return fmt.Sprintf("answers of %.0f tokens, %s times the usual %.0f", now, factor((now+1)/(usual+1)), usual)
+}
+
+// causeReason says why a group of targets is blamed.
+func (e *Engine) causeReason(t *target) (bellwether.Reason, bool) {
+	if t.group < 1 || t.verdict.Severity() == 0 || t.group >= len(t.groups) {
+		return bellwether.Reason{}, false
+	}
+	g := &t.groups[t.group]
+	ill := 0
+	for _, m := range g.members {
+		if o := e.targets[m]; o.verdict.Severity() > 0 || o.suspected {
+			ill++
+		}
+	}
+	return bellwether.Reason{Code: "cause_" + string(g.cause), Evidence: nats(t.margin),
+		Text: fmt.Sprintf("%d of %d targets of %s are affected alike", ill, len(g.members), g.what)}, true
+}
+
+// usualInsane is the usual rate of failed checks, over all canaries.
+func (t *target) usualInsane() float64 {
+	var sum rate
+	for _, s := range t.series {
+		sum.good += s.sane.good
+		sum.bad += s.sane.bad
+	}
+	return sum.mean(priorInsane)
+}
+
+// nats rounds evidence for people, to 0.1.
+func nats(x float64) float64 { return math.Round(x*10) / 10 }
+
+func orWord(s, or string) string {
+	if s == "" {
+		return or
+	}
+	return s
+}

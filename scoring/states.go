@@ -1,0 +1,293 @@
+package scoring
+
+import (
+	"math"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// alarm is the verdict on one family of hypotheses.
+type alarm struct {
+	active   bool
+	hyp      int   // the hypothesis that explains it best
+	severity int   // as bellwether.State.Severity
+	since    int64 // onset
+	raisedAt int64
+	recovery float64 // evidence that it is over, nats
+	relapses float64 // failures while that evidence grew
+	shiftAt  int64   // when a change too small to matter was last taken for normal
+}
+
+// judge raises and worsens alarms by the evidence at hand.
+func (e *Engine) judge(t *target, at int64) {
+	for f := famErrors; f < families; f++ {
+		e.judgeFamily(t, f, at)
+	}
+	if t.fam[famErrors].active || t.fam[famFirst].active || t.fam[famInter].active {
+		t.fam[famJoint] = alarm{}
+	}
+	worst, since := 0, int64(0)
+	for i := range t.fam {
+		if a := &t.fam[i]; a.active {
+			worst = max(worst, a.severity)
+			if since == 0 || a.since < since {
+				since = a.since
+			}
+		}
+	}
+	if worst == 0 {
+		return
+	}
+	if t.verdict.Severity() == 0 {
+		t.dropPending()
+		t.since = since
+	}
+	t.verdict = [...]bellwether.State{1: bellwether.Degraded, 2: bellwether.Failing, 3: bellwether.Down}[worst]
+}
+
+func (e *Engine) judgeFamily(t *target, f family, at int64) {
+	a := &t.fam[f]
+	first, last := f.span()
+	best := -1
+	for i := first; i <= last; i++ {
+		// No threshold is below 4 nats; asking is dear only when solved anew.
+		if t.bank.nats[i] < 4 || (e.set.may[i] != acts && e.set.may[i] != caps) {
+			continue
+		}
+		if t.bank.nats[i] >= e.need(t, i, at) && (best < 0 || t.bank.nats[i] > t.bank.nats[best]) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return
+	}
+	switch {
+	case !a.active:
+		if f == famJoint && e.explained(t) {
+			return
+		}
+		if !e.sizeable(t, f, t.bank.since[best]) {
+			e.shift(t, f, best, at)
+			return
+		}
+		*a = alarm{active: true, hyp: best, severity: 1, since: t.bank.since[best], raisedAt: at, shiftAt: a.shiftAt}
+	case best > a.hyp && a.recovery == 0:
+		a.hyp = best
+	}
+	a.severity = max(a.severity, e.severity(t, f, a))
+}
+
+// explained reports whether a single signal already accounts for what the
+// joint hypothesis sees.
+func (e *Engine) explained(t *target) bool {
+	return t.fam[famErrors].active || t.fam[famFirst].active || t.fam[famInter].active
+}
+
+// severity returns how bad an active alarm is by the evidence at hand. A signal
+// that may only cap a weight is never worse than degraded.
+func (e *Engine) severity(t *target, f family, a *alarm) int {
+	if e.set.may[a.hyp] != acts {
+		return 1
+	}
+	past := func(i int, extra float64) bool { return t.bank.nats[i] >= e.threshold(t, i)+extra }
+	switch f {
+	case famErrors:
+		if a.recovery > 0 {
+			return a.severity
+		}
+		p := t.callsSince(t.bank.since[a.hyp]).rate()
+		switch {
+		case past(errors97, downExtra) && p >= .8:
+			return 3
+		case past(errors30, failingExtra) || past(errors97, failingExtra) || p >= .2:
+			return 2
+		}
+	case famSanity:
+		if past(insane50, failingExtra) {
+			return 2
+		}
+	}
+	return 1
+}
+
+// sizeable reports whether what is wrong is large enough to matter to anyone.
+func (e *Engine) sizeable(t *target, f family, since int64) bool {
+	switch f {
+	case famErrors:
+		return t.callsSince(since).rate() >= sizeErrors
+	case famSanity:
+		return t.answersSince(since).rate() >= sizeInsane
+	case famFirst:
+		return t.effectSince(kindFirst, since).shrunk() >= sizeRatio
+	case famInter:
+		return t.effectSince(kindInter, since).shrunk() >= sizeRatio
+	case famLonger:
+		return t.effectSince(kindTokens, since).shrunk() > sizeRatio
+	case famShorter:
+		return t.effectSince(kindTokens, since).shrunk() < sizeShorter
+	}
+	return t.effectSince(kindFirst, since).shrunk() >= sizeRatio || t.effectSince(kindInter, since).shrunk() >= sizeRatio ||
+		t.callsSince(since).rate() >= sizeErrors
+}
+
+// shift takes a proven change that is too small to matter for the new normal,
+// once enough of it was seen and at most once an hour; else it would keep the
+// target suspected for ever.
+func (e *Engine) shift(t *target, f family, i int, at int64) {
+	const enough, pause = 30, 3600e9
+	a := &t.fam[f]
+	if f == famErrors || f == famSanity || f == famJoint || (a.shiftAt != 0 && at-a.shiftAt < pause) {
+		return
+	}
+	k, _ := f.measured(i)
+	eff := t.effectSince(k, t.bank.since[i])
+	if eff.n < enough {
+		return
+	}
+	for _, s := range t.series {
+		s.measures[k].shift(eff.middle)
+		first, last := f.span()
+		for j := first; j <= last; j++ {
+			s.nats[j] = 0
+		}
+	}
+	t.bank.clear(f)
+	a.shiftAt = at
+}
+
+// mend adds up the evidence that active alarms are over.
+func (e *Engine) mend(t *target, r *reading) {
+	for f := famErrors; f < families; f++ {
+		a := &t.fam[f]
+		if !a.active || r.ell[a.hyp] == 0 {
+			continue
+		}
+		a.recovery = math.Max(0, a.recovery-r.ell[a.hyp])
+		switch {
+		case a.recovery == 0:
+			a.relapses = 0
+		case f == famErrors:
+			a.relapses += r.failed
+		case f == famSanity && r.badSane:
+			a.relapses++
+		}
+		if a.recovery >= recoverNats*t.damping(r.at) {
+			e.relent(t, f, r.at)
+		}
+	}
+}
+
+// relent ends an alarm after a clean stretch, or else lowers it by one step.
+func (e *Engine) relent(t *target, f family, at int64) {
+	a := &t.fam[f]
+	first, last := f.span()
+	for i := first; i <= last; i++ {
+		t.bank.nats[i], t.bank.since[i] = 0, 0
+		for _, s := range t.series {
+			s.nats[i] = 0
+		}
+	}
+	if a.severity > 1 && a.relapses > 0 {
+		a.severity--
+		a.hyp = max(first, a.hyp-1)
+		a.recovery, a.relapses = 0, 0
+		t.verdict = bellwether.Healthy // the worst of what is left; see judge
+		t.resume()
+		return
+	}
+	*a = alarm{shiftAt: a.shiftAt}
+	t.resume()
+	if t.verdict.Severity() == 0 {
+		t.recovering(at)
+	}
+}
+
+// resume sets the verdict to the worst alarm that is left; healthy for none.
+func (t *target) resume() {
+	worst := 0
+	for i := range t.fam {
+		if t.fam[i].active {
+			worst = max(worst, t.fam[i].severity)
+		}
+	}
+	t.verdict = [...]bellwether.State{bellwether.Healthy, bellwether.Degraded, bellwether.Failing, bellwether.Down}[worst]
+}
+
+// recovering begins the way back: all evidence starts from zero, and the exit
+// is remembered, so that a target that keeps coming and going is believed more
+// slowly each time.
+func (t *target) recovering(at int64) {
+	t.verdict = bellwether.Recovering
+	t.bank = bank{}
+	for _, s := range t.series {
+		s.nats = [hypotheses]float64{}
+	}
+	t.burst.failed = false
+	t.exits = append(t.exits, at)
+	if len(t.exits) > int(dampCap) {
+		t.exits = t.exits[:copy(t.exits, t.exits[1:])]
+	}
+}
+
+// damping is the factor on the evidence that a recovery needs: one more for
+// each exit in the last six hours.
+func (t *target) damping(at int64) float64 {
+	d := 1.0
+	for _, x := range t.exits {
+		if seconds(at-x) < dampWindow {
+			d++
+		}
+	}
+	return math.Min(d, dampCap)
+}
+
+// settle moves on what evidence alone does not: from unknown to healthy once
+// enough was seen, from recovering to healthy once the traffic is back.
+func (e *Engine) settle(t *target) {
+	switch {
+	case t.verdict == bellwether.Unknown && t.scored >= coldProbes:
+		t.verdict = bellwether.Healthy
+	case t.verdict == bellwether.Recovering && (t.weight >= recoveredAt || e.moveless()):
+		t.verdict = bellwether.Healthy
+		t.cause, t.margin, t.group, t.since = "", 0, -1, 0
+	}
+}
+
+// moveless reports whether nothing may move weights, so that none comes back.
+func (e *Engine) moveless() bool {
+	for _, a := range e.set.may {
+		if a == acts || a == caps {
+			return false
+		}
+	}
+	return true
+}
+
+// suspect asks for faster probes while evidence builds or a fault is known, and
+// says when that is over.
+func (e *Engine) suspect(t *target) {
+	most := 0.0
+	var since int64
+	for i, s := range t.bank.nats {
+		if e.set.may[i] == informs || e.set.may[i] == ignored {
+			continue
+		}
+		most = max(most, s)
+		if s > suspectAbove && (since == 0 || t.bank.since[i] < since) {
+			since = t.bank.since[i]
+		}
+	}
+	ill := t.verdict.Severity() > 0 || t.verdict == bellwether.Recovering
+	switch {
+	case !t.suspected && (most > suspectAbove || ill || t.oddRun == 1):
+		if since == 0 {
+			since = t.lastAt
+		}
+		t.suspected, t.doubtFrom = true, since
+		e.out.Suspicions = append(e.out.Suspicions, bellwether.Suspicion{Target: t.ID, Since: stamp(since), Interval: e.set.suspicion})
+	case t.suspected && most < clearBelow && !ill && t.oddRun != 1:
+		t.suspected = false
+		e.out.Suspicions = append(e.out.Suspicions, bellwether.Suspicion{Target: t.ID, Since: stamp(t.doubtFrom)})
+		t.doubtFrom = 0
+	}
+}

@@ -1,0 +1,96 @@
+package scoring
+
+import "math"
+
+// The effect size d of a hypothesis, in standard deviations of the whitened
+// residual, is rounded down to a geometric grid, so that increments and
+// thresholds are tabled once and agree exactly.
+const (
+	dLeast, dStep = 0.1, 1.15
+	dBuckets      = 36
+)
+
+// A rate p0 is rounded up to a geometric grid likewise.
+const (
+	pLeast, pStep = 1e-4, 1.25
+	pBuckets      = 37 // up to 0.31
+)
+
+// mostBins is the number of rank bins of the finer ladder.
+const mostBins = 7
+
+// ladder holds the log likelihood ratios of rank bins for every d. The finer
+// ladder, with a bin above .999, serves pools of a thousand samples and more.
+type ladder struct {
+	edges []float64 // upper ends of all bins but the last
+	q0    []float64 // probability of each bin when all is well
+	ell   [dBuckets][mostBins]float64
+}
+
+// newLadder fills the table: q1_j = .98 (Phi(e_j-d) - Phi(e_{j-1}-d)) + .02
+// q0_j, and ell = ln(q1/q0). The mixture bounds ell, as Huber's clipped ratio.
+func newLadder(edges []float64) *ladder {
+	l := &ladder{edges: edges}
+	last := 0.0
+	for _, e := range append(append([]float64{}, edges...), 1) {
+		l.q0 = append(l.q0, e-last)
+		last = e
+	}
+	for k := range dBuckets {
+		d := bucketD(k)
+		below := 0.0
+		for j, q0 := range l.q0 {
+			at := 1.0
+			if j < len(edges) {
+				at = phi(math.Sqrt2*math.Erfinv(2*edges[j]-1) - d)
+			}
+			l.ell[k][j] = math.Log((.98*(at-below) + .02*q0) / q0)
+			below = at
+		}
+	}
+	return l
+}
+
+// bin returns the bin that the rank u in (0, 1) falls in.
+func (l *ladder) bin(u float64) int {
+	for j, e := range l.edges {
+		if u < e {
+			return j
+		}
+	}
+	return len(l.edges)
+}
+
+// bucketD returns the effect size of bucket k.
+func bucketD(k int) float64 { return dLeast * math.Pow(dStep, float64(k)) }
+
+// logD places d on the grid as a real number; its floor is the bucket.
+func logD(d float64) float64 { return math.Log(d/dLeast) / logDStep }
+
+const logDStep = 0.13976194237515868 // ln(dStep)
+
+// bucketOf returns the bucket of a place on the grid, -1 when the effect is too
+// small to be seen.
+func bucketOf(place float64) int {
+	if !(place >= 0) {
+		return -1
+	}
+	return min(int(place), dBuckets-1)
+}
+
+// bucketP returns the rate of bucket k.
+func bucketP(k int) float64 { return pLeast * math.Pow(pStep, float64(k)) }
+
+// bucketOfP returns the smallest bucket whose rate is at least p.
+func bucketOfP(p float64) int {
+	if !(p > pLeast) {
+		return 0
+	}
+	return min(int(math.Ceil(math.Log(p/pLeast)/math.Log(pStep)-1e-9)), pBuckets-1)
+}
+
+// faultRate is the rate under a fault for a target whose usual rate is p0: a
+// target that often fails is at fault when it fails twice as often.
+func faultRate(p1, p0 float64) float64 { return math.Max(p1, math.Min(.6, 2*p0)) }
+
+func phi(x float64) float64 { return .5 * math.Erfc(-x/math.Sqrt2) }

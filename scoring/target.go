@@ -1,0 +1,171 @@
+package scoring
+
+import (
+	"math"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// target is everything the engine knows of one target. Times are unix
+// nanoseconds; 0 is never.
+type target struct {
+	bellwether.Target
+	index    int
+	provider int
+	interval int64 // expected between probes
+	lnRun    float64
+	groups   []group
+
+	series []*series
+	avail  rate // of probes; passive streams have their own
+	burst  burst
+	quota  rate
+	plain  bool // answers are not streamed: first token is the total
+
+	bank    bank
+	quotas  quotaBank
+	belief  belief
+	fam     [families]alarm
+	usual   [kinds]histogram
+	calls   ring[tally]
+	answers ring[tally]
+	effects [kinds]ring[residual]
+	recent  ring[increments]
+
+	scored   uint64 // probes that were scored
+	firstAt  int64  // the first of them
+	lastAt   int64  // the last of them
+	seenAt   int64  // the last observation that was not void
+	late     uint64 // observations that came too late to be scored
+	passive  pace
+	odd      bellwether.Outcome // the last outcome, when it says nothing of health
+	oddRun   int                // how many times in a row
+	oddWhere string             // the vantage that saw it
+	walls    []string           // vantages whose last probe was blocked
+	held     []held
+
+	verdict   bellwether.State // by evidence alone
+	shown     bellwether.State // what was last said
+	shownWhy  bellwether.Cause
+	cause     bellwether.Cause
+	margin    float64 // nats by which the cause leads
+	group     int     // index in groups of the cause, -1 for none
+	since     int64   // onset of what is wrong
+	exits     []int64
+	weight    float64 // published, before overrides
+	shed      float64 // how much more may be shed now
+	shedAt    int64
+	suspected bool
+	doubtFrom int64
+	overrides []bellwether.Override
+	touched   bool
+}
+
+// held is a failure before HTTP that waits for word that its vantage works.
+type held struct {
+	at      int64
+	outcome bellwether.Outcome
+	vantage string
+}
+
+// pace is how often windows of real traffic come.
+type pace struct {
+	at  int64
+	gap float64 // seconds, smoothed
+}
+
+// series is one vantage, canary and kind of connection, or one router's stream.
+type series struct {
+	vantage, canary string
+	reused, passive bool
+	measures        [kinds]measure
+	sane            rate
+	avail           rate    // passive only
+	spread          float64 // passive only: how much more the failures vary than independent ones
+	nats            [hypotheses]float64
+}
+
+const mostSeries = 64 // of one target; more are not told apart
+
+// ring keeps the last 64 of something.
+type ring[T any] struct {
+	buf [64]T
+	n   uint64
+}
+
+func (r *ring[T]) push(v T) {
+	r.buf[r.n%uint64(len(r.buf))] = v
+	r.n++
+}
+
+// len returns how many are kept.
+func (r *ring[T]) len() int { return int(min(r.n, uint64(len(r.buf)))) }
+
+// last returns the i-th newest; 0 is the newest.
+func (r *ring[T]) last(i int) *T { return &r.buf[(r.n-1-uint64(i))%uint64(len(r.buf))] }
+
+// tally counts calls of one observation: one for a probe, many for a window.
+type tally struct {
+	at     int64
+	n, bad float32
+	worst  uint8 // index in outcomeNames
+}
+
+// residual is one measured value and how far it was off its baseline.
+type residual struct {
+	at   int64
+	y, z float64
+}
+
+// increments is what one observation said about each hypothesis.
+type increments struct {
+	at  int64
+	ell [hypotheses]float32
+}
+
+func newTarget(bt bellwether.Target, set *settings) *target {
+	t := &target{Target: bt, weight: 1, verdict: bellwether.Unknown, shown: bellwether.Unknown, shed: shedCap, group: -1}
+	t.avail.refresh(priorErrors)
+	t.quota.refresh(priorQuota)
+	t.belief = newBelief()
+	return t
+}
+
+// find returns the series of an observation, making it when it is new.
+func (t *target) find(o *bellwether.Observation, passive bool) *series {
+	for _, s := range t.series {
+		if s.vantage == o.Vantage && s.canary == o.Canary && s.reused == o.Reused && s.passive == passive {
+			return s
+		}
+	}
+	if len(t.series) >= mostSeries {
+		return t.series[mostSeries-1]
+	}
+	s := &series{vantage: o.Vantage, canary: o.Canary, reused: o.Reused, passive: passive, spread: startSpread}
+	s.sane.refresh(priorInsane)
+	s.avail.refresh(priorErrors)
+	t.series = append(t.series, s)
+	return s
+}
+
+// learning reports whether what is observed may become what is usual.
+func (t *target) learning() bool {
+	return t.verdict == bellwether.Healthy || t.verdict == bellwether.Unknown
+}
+
+// young reports whether the target was watched for less than a day, so that
+// the hours of the day are not known yet.
+func (t *target) young(at int64) bool { return seconds(at-t.firstAt) < 23*3600 }
+
+// patience is how long silence, or lateness, is taken for nothing: three
+// intervals, at least 30 s because a call may hang that long.
+func (t *target) patience() int64 { return max(staleIntervals*t.interval, 30e9) }
+
+func (t *target) stale(now int64) bool { return t.seenAt != 0 && now-t.seenAt > t.patience() }
+
+// allowedRun returns the logarithm of the mean number of observations between
+// false alarms that one hypothesis of the bank may have.
+func allowedRun(falseAlarms float64, interval int64) float64 {
+	const month = 30 * 86400
+	return math.Log(month / falseAlarms / seconds(interval) * hypotheses)
+}

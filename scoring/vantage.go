@@ -1,0 +1,186 @@
+package scoring
+
+import (
+	"slices"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// vantage is what one place that probes are sent from shows of its own health.
+// Failures before HTTP that begin at unrelated providers together speak against
+// the vantage; any HTTP answer proves its path.
+type vantage struct {
+	name   string
+	runs   []localRun // by provider
+	lastAt []int64    // by target: the last probe that was sent from here
+	fault  bool
+	since  int64
+}
+
+// localRun is a run of failures before HTTP at one provider.
+type localRun struct {
+	since   int64 // first failure; 0: the last probe got through
+	answers int   // how many probes of other providers got through since
+	seenAt  int64
+}
+
+const (
+	togetherNats  = 9.0 // a second unrelated provider failing within two intervals
+	answerNats    = 2.3 // a provider that answers in a vantage fault: one in ten
+	vantagePrior  = 2.2 // -ln(0.1) rounded down
+	mostHeld      = 16
+	mostVantages  = 64
+	recentVantage = 600e9 // a vantage, or a provider at it, silent for longer is not asked
+)
+
+// at returns the vantage of that name, making it when it is new; the last one
+// stands in for all beyond the limit.
+func (e *Engine) at(name string) *vantage {
+	for _, v := range e.vantages {
+		if v.name == name {
+			return v
+		}
+	}
+	if len(e.vantages) >= mostVantages {
+		return e.vantages[mostVantages-1]
+	}
+	v := &vantage{name: name, runs: make([]localRun, len(e.providers)), lastAt: make([]int64, len(e.targets))}
+	e.vantages = append(e.vantages, v)
+	return v
+}
+
+// reached reports whether an outcome proves that the vantage's path works.
+func reached(o *bellwether.Observation) bool {
+	switch o.Outcome {
+	case bellwether.Canceled, bellwether.Missed, bellwether.DNSError, bellwether.ConnectError, bellwether.TLSError:
+		return false
+	case bellwether.Timeout, bellwether.FirstTokenTimeout, bellwether.Stalled:
+		return o.Status > 0 || o.Timing.FirstByte > 0
+	}
+	return true
+}
+
+// see remembers a probe of t. failed says that it failed before HTTP, answered
+// that an HTTP answer came.
+func (v *vantage) see(t *target, at int64, failed, answered bool) {
+	v.lastAt[t.index] = max(v.lastAt[t.index], at)
+	run := &v.runs[t.provider]
+	run.seenAt = max(run.seenAt, at)
+	if failed && run.since == 0 {
+		*run = localRun{since: at, seenAt: run.seenAt}
+	}
+	if !answered {
+		return
+	}
+	run.since = 0
+	for p := range v.runs {
+		if p != t.provider && v.runs[p].since != 0 {
+			v.runs[p].answers++
+		}
+	}
+}
+
+// doubt returns the log odds that the vantage itself is at fault: the largest
+// cluster of providers whose failures began within the window together, less
+// what has answered since. since is the cluster's beginning.
+func (v *vantage) doubt(window int64) (odds float64, since int64) {
+	odds = -vantagePrior
+	for _, first := range v.runs {
+		if first.since == 0 {
+			continue
+		}
+		n, answers := 0, int(^uint(0)>>1)
+		for _, r := range v.runs {
+			if r.since >= first.since && r.since <= first.since+window {
+				n++
+				answers = min(answers, r.answers)
+			}
+		}
+		if o := togetherNats*float64(n-1) - answerNats*float64(answers) - vantagePrior; n > 1 && o > odds {
+			odds, since = o, first.since
+		}
+	}
+	return odds, since
+}
+
+// providersAt counts the providers that were probed from v lately.
+func (v *vantage) providersAt(now int64) int {
+	n := 0
+	for _, r := range v.runs {
+		if r.seenAt != 0 && now-r.seenAt < recentVantage {
+			n++
+		}
+	}
+	return n
+}
+
+// doubtVantage weighs whether v is at fault after a probe of t. When a fault
+// begins, what was held from it is void.
+func (e *Engine) doubtVantage(v *vantage, t *target) {
+	odds, since := v.doubt(max(2*t.interval, 10e9))
+	if fault := odds > 0; fault != v.fault {
+		v.fault, v.since = fault, since
+		e.dropHeld(v.name)
+	}
+	frozen := false
+	for _, o := range e.vantages {
+		if o.fault {
+			frozen = true
+		}
+	}
+	for _, o := range e.vantages {
+		if !o.fault && o.providersAt(e.now) > 0 {
+			frozen = false
+		}
+	}
+	if frozen != e.frozen {
+		e.frozen, e.dirty = frozen, true
+		for _, o := range e.targets {
+			e.touch(o)
+		}
+	}
+}
+
+func (e *Engine) dropHeld(vantage string) {
+	for _, t := range e.targets {
+		t.held = slices.DeleteFunc(t.held, func(h held) bool { return h.vantage == vantage })
+	}
+}
+
+// hold keeps a failure before HTTP until its vantage has proved itself.
+func (t *target) hold(h held) {
+	if len(t.held) >= mostHeld {
+		t.held = t.held[:copy(t.held, t.held[1:])]
+	}
+	t.held = append(t.held, h)
+}
+
+// unhold scores what is held of all targets but t from v, after an answer came
+// through at the given time.
+func (e *Engine) unhold(v *vantage, t *target, at int64) {
+	for _, o := range e.targets {
+		if o == t || len(o.held) == 0 {
+			continue
+		}
+		e.scoreHeld(o, func(h held) bool { return h.vantage == v.name && h.at <= at })
+	}
+}
+
+// scoreHeld scores the held failures that ready accepts.
+func (e *Engine) scoreHeld(t *target, ready func(held) bool) {
+	kept := t.held[:0]
+	var due []held
+	for _, h := range t.held {
+		if ready(h) {
+			due = append(due, h)
+		} else {
+			kept = append(kept, h)
+		}
+	}
+	t.held = kept
+	for _, h := range due {
+		o := bellwether.Observation{Vantage: h.vantage, Target: t.ID}
+		e.score(t, &o, h.at, h.outcome)
+		e.touch(t)
+	}
+}

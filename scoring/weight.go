@@ -1,0 +1,64 @@
+package scoring
+
+import (
+	"math"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// ramp returns the weight that follows now when want is deserved: it falls at
+// once, and rises only on a clean probe and at most twofold, so that one lucky
+// answer cannot restore full traffic. Small moves are not made. allow bounds
+// the fall.
+func ramp(now, want, allow float64, clean bool) float64 {
+	if want >= .995 {
+		want = 1
+	}
+	next := now
+	switch {
+	case want < now:
+		next = math.Max(want, now-allow)
+	case clean:
+		next = math.Min(want, math.Max(trickle, 2*now))
+		if next >= .995 {
+			next = 1
+		}
+	}
+	if math.Abs(next-now) < deadband-1e-9 && next != 1 && next != 0 {
+		return now
+	}
+	return next
+}
+
+// weigh publishes what t deserves. Account trouble and an outage take all
+// traffic away; other faults shed at most shedCap in shedTime, lest many
+// callers stampede the peers.
+func (e *Engine) weigh(t *target, at int64, clean bool) {
+	if e.frozen || t.blocked() || t.misasked() || t.stale(at) {
+		return
+	}
+	want := t.belief.weight(&e.set)
+	if e.set.quota == acts || e.set.quota == caps {
+		want *= math.Max(t.quotas.weight(), e.set.quotaFloor)
+	}
+	want = math.Max(want, trickle)
+	hard := t.belief.hard()
+	if t.account() || t.verdict == bellwether.Down {
+		want, hard = 0, true
+	}
+	if at > t.shedAt {
+		t.shed = math.Min(shedCap, t.shed+shedCap/shedTime*seconds(at-t.shedAt))
+		t.shedAt = at
+	}
+	allow := t.shed
+	if hard {
+		allow = 1
+	}
+	next := ramp(t.weight, want, allow, clean)
+	if next < t.weight {
+		t.shed = math.Max(0, t.shed-(t.weight-next))
+	}
+	if next != t.weight {
+		t.weight, e.dirty = next, true
+	}
+}
