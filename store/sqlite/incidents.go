@@ -132,7 +132,8 @@ func (s *Store) SettleDelivery(ctx context.Context, d bellwether.Delivery) error
 		return s.explain("settle delivery "+d.ID, err)
 	}
 	return s.write(ctx, "settle a delivery", func(t *tx) error {
-		n, err := t.count(`UPDATE deliveries SET next = ?, done = ?, body = ? WHERE id = ?`,
+		n, err := t.count(`UPDATE deliveries SET next = ?, done = ?,
+			body = json_set(?, '$.channel', channel, '$.incident', incident) WHERE id = ?`,
 			nanos(d.NextAt), done(d), string(body), d.ID)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("delivery %q: %w", d.ID, store.ErrNotFound)
