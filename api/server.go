@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"context"
+	_ "embed" // openapi.yaml
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
 
 	"github.com/bellwether-llm/bellwether"
 )
@@ -28,6 +30,13 @@ type Server struct {
 	streams  *streams
 	routers  *routers
 	upgrader websocket.Upgrader
+	hub      *hub
+	hour     *hour
+	stale    *stale
+	metrics  *metrics
+	logins   *rate.Limiter
+	probing  chan struct{} // one token: probes on request
+	reading  chan struct{} // a few: requests that read much
 	handler  http.Handler
 }
 
@@ -42,10 +51,15 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Assessments == nil {
 		deps.Assessments = func() []bellwether.Assessment { return nil }
 	}
-	s := &Server{config: cfg, deps: deps, log: deps.Log, guard: newGuard(cfg), streams: newStreams(), routers: newRouters()}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
 	}
+	s := &Server{
+		config: cfg, deps: deps, log: deps.Log, guard: newGuard(cfg), streams: newStreams(), routers: newRouters(),
+		hub: newHub(), hour: newHour(time.Now()), stale: &stale{targets: map[string]bool{}},
+		logins: rate.NewLimiter(2, 10), probing: make(chan struct{}, 1), reading: make(chan struct{}, 4),
+	}
+	s.metrics = newMetrics(s)
 	s.upgrader = websocket.Upgrader{
 		HandshakeTimeout: 10 * time.Second,
 		ReadBufferSize:   512,
@@ -81,14 +95,22 @@ func (s *Server) HTTP() *http.Server {
 	}
 }
 
-// Run blocks until ctx ends, then ends all polls, sockets (with close code
-// 1001) and event streams, and returns when they have ended. Call it beside
-// the http.Server; without it that one's Shutdown waits for polls and forgets
-// sockets.
+// Run tells listeners how targets are doing until ctx ends, then ends all
+// polls, sockets (with close code 1001) and event streams, and returns when
+// they have ended. Call it beside the http.Server; without it that one's
+// Shutdown waits for polls and forgets sockets.
 func (s *Server) Run(ctx context.Context) error {
-	<-ctx.Done()
-	s.streams.shut()
-	return nil
+	tick := time.NewTicker(summaryEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			s.summarise(now)
+		case <-ctx.Done():
+			s.streams.shut()
+			return nil
+		}
+	}
 }
 
 // endpoint is one row of the API's table.
@@ -101,11 +123,70 @@ type endpoint struct {
 
 const smallBody = 64 << 10
 
+//go:embed openapi.yaml
+var openapi []byte
+
 func (s *Server) endpoints() []endpoint {
+	badge := Read
+	if s.config.PublicStatus {
+		badge = ""
+	}
 	return []endpoint{
 		{"GET /v1/weights", Read, 0, s.weights},
 		{"GET /v1/weights/watch", Read, 0, s.watch},
 		{"GET /v1/routers", Read, 0, s.listRouters},
+		{"GET /v1/decision", Read, 0, s.decide},
+		{"GET /v1/routes", Read, 0, s.routes},
+		{"GET /v1/routes/{name}/preview", Read, 0, s.preview},
+		{"GET /v1/revisions", Read, 0, s.revisions},
+
+		{"GET /v1/targets", Read, 0, s.targets},
+		{"GET /v1/targets/{id}", Read, 0, s.target},
+		{"GET /v1/targets/{id}/series", Read, 0, s.series},
+		{"GET /v1/changes", Read, 0, s.changes},
+
+		{"GET /v1/observations", Read, 0, s.observations},
+		{"GET /v1/observations/{id}", Read, 0, s.observation},
+		{"POST /v1/observations", Observe, batchBody, s.ingest},
+		{"GET /v1/canaries", Read, 0, s.canaries},
+		{"POST /v1/probes", Operate, smallBody, s.probe},
+
+		{"GET /v1/incidents", Read, 0, s.incidents},
+		{"GET /v1/incidents/{id}", Read, 0, s.incident},
+		{"POST /v1/incidents/{id}/ack", Operate, smallBody, s.acknowledge},
+		{"POST /v1/incidents/{id}/notes", Operate, smallBody, s.annotate},
+		{"GET /v1/overrides", Read, 0, s.overrides},
+		{"POST /v1/overrides", Operate, smallBody, s.override},
+		{"DELETE /v1/overrides/{id}", Operate, 0, s.removeOverride},
+
+		{"GET /v1/slos", Read, 0, s.slos},
+		{"GET /v1/reports/slo.csv", Read, 0, s.sloReport},
+		{"GET /v1/events", Read, 0, s.events},
+
+		{"GET /v1/session", "", 0, s.session},
+		{"POST /v1/session", "", smallBody, s.login},
+		{"DELETE /v1/session", "", 0, s.logout},
+		{"GET /v1/openapi.yaml", "", 0, fixed("application/yaml", openapi)},
+		{"GET /metrics", Read, 0, plain(s.metrics.handler())},
+		{"GET /livez", "", 0, s.livez},
+		{"GET /readyz", "", 0, s.readyz},
+		{"GET /healthz", "", 0, s.readyz},
+		{"GET /badge/{file}", badge, 0, s.badge},
+	}
+}
+
+func fixed(media string, body []byte) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Content-Type", media)
+		_, _ = w.Write(body) // the caller has gone; nothing to do
+		return nil
+	}
+}
+
+func plain(h http.Handler) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		h.ServeHTTP(w, r)
+		return nil
 	}
 }
 
@@ -161,13 +242,19 @@ func (s *Server) ui() http.Handler {
 
 // admitted serves e to those who may.
 func (s *Server) admitted(e endpoint) http.Handler {
-	return s.answering(func(w http.ResponseWriter, r *http.Request) error {
+	answer := s.answering(func(w http.ResponseWriter, r *http.Request) error {
 		r, err := s.guard.admit(r, e.scope)
 		if err != nil {
 			return err
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, e.body)
 		return e.serve(w, r)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer.ServeHTTP(w, r)
+		if rec, ok := w.(*recorder); ok {
+			s.metrics.answered(e.pattern, rec.status)
+		}
 	})
 }
 

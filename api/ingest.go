@@ -1,0 +1,192 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+const (
+	batchBody  = 8 << 20 // bytes of one batch of observations
+	batchMost  = 5000    // observations in one
+	mostFaults = 100     // faults that are named; more are counted
+)
+
+// ingest takes observations from outside: all of them, or none.
+func (s *Server) ingest(w http.ResponseWriter, r *http.Request) error {
+	if s.deps.Ingest == nil {
+		return notOffered("way to take observations")
+	}
+	if err := checkMedia(r); err != nil {
+		return err
+	}
+	obs, faults, err := readObservations(r.Body)
+	if err != nil {
+		return bodyProblem(err)
+	}
+	known := map[string]bool{}
+	for _, t := range s.deps.Facts().Targets {
+		known[t.ID] = true
+	}
+	now := time.Now()
+	for i := range obs {
+		obs[i].check(known, now, func(field, detail string) {
+			faults = append(faults, Fault{Pointer: fmt.Sprintf("/%d%s", obs[i].index, field), Line: obs[i].line, Detail: detail})
+		})
+	}
+	if len(faults) > 0 {
+		return refused(faults)
+	}
+	batch := make([]bellwether.Observation, len(obs))
+	for i := range obs {
+		batch[i] = obs[i].Observation
+	}
+	accepted, duplicates := 0, 0
+	if len(batch) > 0 {
+		if accepted, duplicates, err = s.deps.Ingest(r.Context(), batch); err != nil {
+			return fmt.Errorf("ingest: %w", err)
+		}
+	}
+	return writeJSON(w, map[string]int{"accepted": accepted, "duplicates": duplicates})
+}
+
+func refused(faults []Fault) error {
+	p := problem(http.StatusUnprocessableEntity, "nothing was taken: %d faults; mend or leave out the elements named and send the rest again", len(faults))
+	p.Errors = faults[:min(len(faults), mostFaults)]
+	return p
+}
+
+// checkMedia refuses bodies that say that they are something else.
+func checkMedia(r *http.Request) error {
+	ct := r.Header.Get("Content-Type")
+	if ct == "" {
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(ct)
+	switch media {
+	case "application/json", "application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines":
+		if err == nil {
+			return nil
+		}
+	}
+	return problem(http.StatusUnsupportedMediaType, "%.100q is not read here; send application/json (an array) or application/x-ndjson", ct)
+}
+
+// read is one observation with its place in the body.
+type read struct {
+	bellwether.Observation
+	index int
+	line  int // of JSON lines, counting from 1; 0 in an array
+}
+
+var errTooMany = fmt.Errorf("there are more than %d observations; send them in parts", batchMost)
+
+// readObservations reads a JSON array or JSON lines, whichever body begins as.
+// Elements of the wrong type are faults; an error means that the rest cannot
+// be read.
+func readObservations(body io.Reader) (obs []read, faults []Fault, err error) {
+	b := bufio.NewReaderSize(body, 32<<10)
+	for {
+		c, err := b.ReadByte()
+		if errors.Is(err, io.EOF) {
+			return nil, nil, errors.New("the body is empty")
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			_ = b.UnreadByte() // a byte was just read
+			if c == '[' {
+				return readArray(b)
+			}
+			return readLines(b)
+		}
+	}
+}
+
+func readArray(b io.Reader) (obs []read, faults []Fault, err error) {
+	d := json.NewDecoder(b)
+	if _, err := d.Token(); err != nil {
+		return nil, nil, err
+	}
+	for i := 0; d.More(); i++ {
+		if i == batchMost {
+			return nil, nil, errTooMany
+		}
+		o := read{index: i}
+		if err := d.Decode(&o.Observation); err != nil {
+			f, ok := typeFault(err, i)
+			if !ok {
+				return nil, nil, err
+			}
+			faults = append(faults, f)
+			continue
+		}
+		obs = append(obs, o)
+	}
+	if _, err := d.Token(); err != nil { // the closing bracket
+		return nil, nil, endless(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, nil, errors.New("there is more after the array")
+	}
+	return obs, faults, nil
+}
+
+func readLines(b io.Reader) (obs []read, faults []Fault, err error) {
+	lines := bufio.NewScanner(b)
+	lines.Buffer(make([]byte, 0, 64<<10), batchBody+1)
+	for line := 1; lines.Scan(); line++ {
+		text := bytes.TrimSpace(lines.Bytes())
+		if len(text) == 0 {
+			continue
+		}
+		i := len(obs) + len(faults)
+		if i == batchMost {
+			return nil, nil, errTooMany
+		}
+		o := read{index: i, line: line}
+		if err := json.Unmarshal(text, &o.Observation); err != nil {
+			f, ok := typeFault(err, i)
+			if !ok {
+				f = Fault{Pointer: fmt.Sprintf("/%d", i), Detail: err.Error()}
+			}
+			f.Line = line
+			faults = append(faults, f)
+			continue
+		}
+		obs = append(obs, o)
+	}
+	return obs, faults, lines.Err()
+}
+
+// typeFault returns the fault of a value of the wrong type at index i; false
+// when err is of another kind.
+func typeFault(err error, i int) (Fault, bool) {
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		f := Fault{Pointer: fmt.Sprintf("/%d", i), Detail: "must not be a " + t.Value}
+		if t.Field != "" {
+			f.Pointer += pointer(t.Field)
+		}
+		return f, true
+	}
+	if t, ok := errors.AsType[*time.ParseError](err); ok {
+		return Fault{Pointer: fmt.Sprintf("/%d/at", i), Detail: fmt.Sprintf("%.60q is not a time as RFC 3339 has it", t.Value)}, true
+	}
+	return Fault{}, false
+}
+
+func endless(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,66 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// writePage answers with one page of a listing under its name.
+func writePage[T any](w http.ResponseWriter, r *http.Request, name string, page []T, next string) error {
+	answer := map[string]any{name: list(page)}
+	if next != "" {
+		answer["next_cursor"] = next
+		q := r.URL.Query()
+		q.Set("cursor", next)
+		w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, r.URL.EscapedPath(), q.Encode()))
+	}
+	return writeJSON(w, answer)
+}
+
+// servePage is a listing whose query is read and whose page is ready to show.
+func servePage[T any](w http.ResponseWriter, r *http.Request, name string, p *params, q bellwether.Query,
+	read func(context.Context, bellwether.Query) ([]T, string, error)) error {
+	if err := p.err(); err != nil {
+		return err
+	}
+	page, next, err := read(r.Context(), q)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", name, err)
+	}
+	return writePage(w, r, name, page, next)
+}
+
+func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
+	p := readParams(r)
+	q := p.page()
+	q.Target = p.id("target")
+	return servePage(w, r, "changes", p, q, s.deps.Store.Changes)
+}
+
+func (s *Server) revisions(w http.ResponseWriter, r *http.Request) error {
+	p := readParams(r)
+	return servePage(w, r, "revisions", p, p.page(), s.deps.Store.Revisions)
+}
+
+func (s *Server) observations(w http.ResponseWriter, r *http.Request) error {
+	p := readParams(r)
+	q := p.page()
+	q.Target, q.Vantage, q.Canary, q.Route = p.id("target"), p.id("vantage"), p.id("canary"), p.id("route")
+	q.Source = p.oneOf("source", sources...)
+	q.Outcome = bellwether.Outcome(p.id("outcome"))
+	return servePage(w, r, "observations", p, q, s.deps.Store.Observations)
+}
+
+func (s *Server) observation(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	o, err := s.deps.Store.Observation(r.Context(), id)
+	if err != nil {
+		return found(err, "observation", id)
+	}
+	return writeJSON(w, o)
+}
+
+var sources = []string{bellwether.SourceProbe, bellwether.SourceRouter, bellwether.SourceSimulated}
