@@ -2,13 +2,18 @@ package sim
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// maxSchemaDepth bounds what a schema can make us write.
-const maxSchemaDepth = 8
+// What a schema can make us write is bounded in depth and in values.
+const (
+	maxSchemaDepth  = 8
+	maxSchemaValues = 5000
+)
 
 // schema is the part of JSON Schema that answers are shaped by. Others of its
 // words are ignored: the answer then may not match, as a real model's may not.
@@ -41,38 +46,41 @@ func bySchema(raw json.RawMessage, core string) string {
 	if outer.Schema != nil {
 		s = outer.Schema
 	}
-	out, err := json.Marshal(s.value("answer", core, 0))
+	left := maxSchemaValues
+	out, err := json.Marshal(s.value("answer", core, 0, &left))
 	if err != nil {
 		return "{}"
 	}
 	return string(out)
 }
 
-func (s *schema) value(name, core string, depth int) any {
-	if s == nil || depth > maxSchemaDepth {
+// value returns what fits s; left is how many values may still be written.
+func (s *schema) value(name, core string, depth int, left *int) any {
+	if s == nil || depth > maxSchemaDepth || *left <= 0 {
 		return nil
 	}
+	*left--
 	switch {
 	case s.Const != nil:
 		return s.Const
 	case len(s.Enum) > 0:
 		return choose(s.Enum, core)
 	case len(s.AnyOf) > 0:
-		return s.AnyOf[0].value(name, core, depth+1)
+		return s.AnyOf[0].value(name, core, depth+1, left)
 	case len(s.OneOf) > 0:
-		return s.OneOf[0].value(name, core, depth+1)
+		return s.OneOf[0].value(name, core, depth+1, left)
 	}
 	switch s.typeName() {
 	case "object":
 		out := map[string]any{}
-		for k, p := range s.Properties {
-			out[k] = p.value(k, core, depth+1)
+		for _, k := range slices.Sorted(maps.Keys(s.Properties)) {
+			out[k] = s.Properties[k].value(k, core, depth+1, left)
 		}
 		return out
 	case "array":
 		out := make([]any, max(1, min(s.MinItems, 100)))
 		for i := range out {
-			out[i] = s.Items.value(name, core, depth+1)
+			out[i] = s.Items.value(name, core, depth+1, left)
 		}
 		return out
 	case "number", "integer":
@@ -142,8 +150,8 @@ func choose(values []any, core string) any {
 // guess is what a field of a name most likely wants to hold.
 func guess(name, core string) string {
 	if strings.EqualFold(name, "country") {
-		for country, city := range capitals {
-			if city == core && !strings.HasPrefix(country, "the ") {
+		for _, country := range slices.Sorted(maps.Keys(capitals)) {
+			if capitals[country] == core && !strings.HasPrefix(country, "the ") {
 				return titled(country)
 			}
 		}

@@ -24,6 +24,9 @@ var offTopics = []string{
 	"When pruning roses, cut just above a bud that faces outwards.",
 }
 
+// maxAnswer bounds an answer, in tokens, whatever factors make of it.
+const maxAnswer = 200_000
+
 const refusal = "I'm sorry, but I can't help with that request."
 
 // sentence appends one sentence of pleasant prose.
@@ -48,6 +51,7 @@ func sentence(b *strings.Builder, rng *rand.Rand) {
 // prose appends sentences to text until it has at least n tokens, and cuts the
 // last so that there are exactly n; n below the tokens of text cuts text.
 func prose(text string, n int, rng *rand.Rand) []string {
+	n = min(n, maxAnswer)
 	var b strings.Builder
 	b.WriteString(text)
 	have := countPieces(text)
