@@ -49,8 +49,9 @@ func (s *Scheduler) dispatch() {
 		return
 	}
 	s.waiting = slices.DeleteFunc(s.waiting, func(w *sending) bool {
-		if w.ctx == nil && s.run == nil || !s.slots.free(w.job.Target) {
-			return false
+		ctx := or(w.ctx, s.run)
+		if ctx == nil || ctx.Err() != nil || !s.slots.free(w.job.Target) {
+			return false // when its time is over, halt or abandon take it
 		}
 		s.start(w)
 		return true
