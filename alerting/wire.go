@@ -70,7 +70,7 @@ func Redact(s string, secrets ...conf.Secret) string {
 		raw := secret.Reveal()
 		forms := []string{raw, url.QueryEscape(raw), url.PathEscape(raw)}
 		if u, err := url.Parse(raw); err == nil && u.Host != "" {
-			forms = append(forms, u.RequestURI(), u.EscapedPath(), u.RawQuery)
+			forms = append(forms, u.String(), u.RequestURI(), u.EscapedPath(), u.Path, u.RawQuery)
 		}
 		for _, form := range forms {
 			if len(form) > 3 {
