@@ -35,8 +35,8 @@ func BenchmarkFire(b *testing.B) {
 		at := s.due.first().at
 		s.mu.Unlock()
 		s.step(at)
+		s.flying.Wait()
 	}
-	s.flying.Wait()
 }
 
 // BenchmarkProbe is one streamed answer of five events over loopback, warm.

@@ -14,7 +14,8 @@ import (
 
 // compileJSONSchema wants the whole answer to be JSON that a schema accepts
 // (draft 2020-12 unless it says otherwise). One Markdown fence around the JSON
-// is looked through. References outside the schema are refused.
+// is looked through. References outside the schema are refused; so are answers
+// longer than 128 KiB or nested more than 64 levels.
 func compileJSONSchema(want any) (test, error) {
 	raw, err := schemaJSON(want)
 	if err != nil {
@@ -37,7 +38,17 @@ func compileJSONSchema(want any) (test, error) {
 	return func(a Answer) string { return testSchema(schema, a.Text) }, nil
 }
 
+// Limits of the JSON that a schema is tried on: beyond them, answers that were
+// made to be hard take seconds.
+const (
+	maxJSONBytes = 128 << 10
+	maxJSONDepth = 64
+)
+
 func testSchema(schema *jsonschema.Schema, text string) string {
+	if len(text) > maxJSONBytes {
+		return "the answer is too long for a schema: more than 128 KiB"
+	}
 	dec := json.NewDecoder(strings.NewReader(unfence(text)))
 	dec.UseNumber()
 	var v any
@@ -47,8 +58,8 @@ func testSchema(schema *jsonschema.Schema, text string) string {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return "the answer goes on after its JSON"
 	}
-	if hasHugeNumber(v) {
-		return "the answer holds a number too large to check"
+	if !checkable(v, maxJSONDepth) {
+		return "the answer is nested too deeply, or holds a number too large, to check"
 	}
 	err := schema.Validate(v)
 	var invalid *jsonschema.ValidationError
@@ -56,8 +67,7 @@ func testSchema(schema *jsonschema.Schema, text string) string {
 		for len(invalid.Causes) > 0 {
 			invalid = invalid.Causes[0]
 		}
-		_, why, _ := strings.Cut(invalid.Error(), "\n")
-		return "the answer does not fit the schema: " + strings.TrimLeft(why, "- ")
+		return "the answer does not fit the schema: " + cutBytes(invalid.Error(), 200)
 	}
 	if err != nil {
 		return "the answer does not fit the schema: " + err.Error()
@@ -95,33 +105,36 @@ func unfence(s string) string {
 	return body
 }
 
-// hasHugeNumber finds numbers whose exact arithmetic could take seconds, which
-// a schema's limits are checked with. Nesting is bounded by the decoder.
-func hasHugeNumber(v any) bool {
+// checkable reports whether v is nested at most depth levels and holds only
+// numbers whose exact arithmetic, which limits are checked with, is quick.
+func checkable(v any, depth int) bool {
+	if depth < 0 {
+		return false
+	}
 	switch v := v.(type) {
 	case json.Number:
 		s := string(v)
 		if i := strings.IndexAny(s, "eE"); i >= 0 {
 			e, err := strconv.Atoi(s[i+1:])
-			if err != nil || e > 400 || e < -400 {
-				return true
+			if err != nil || e > 308 || e < -308 {
+				return false
 			}
 		}
-		return len(s) > 400
+		return len(s) <= 320
 	case []any:
 		for _, e := range v {
-			if hasHugeNumber(e) {
-				return true
+			if !checkable(e, depth-1) {
+				return false
 			}
 		}
 	case map[string]any:
 		for _, e := range v {
-			if hasHugeNumber(e) {
-				return true
+			if !checkable(e, depth-1) {
+				return false
 			}
 		}
 	}
-	return false
+	return true
 }
 
 // noLoader refuses to fetch: a check neither reads files nor the network.

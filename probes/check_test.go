@@ -38,6 +38,8 @@ func TestChecksAcceptAndRefuse(t *testing.T) {
 		{CheckSpec{"json_schema": person}, Answer{Text: `not JSON`}, false},
 		{CheckSpec{"json_schema": person}, Answer{Text: `{"name":1,"age":1e999999999}`}, false},
 		{CheckSpec{"json_schema": `{"type":"array"}`}, Answer{Text: `[]`}, true},
+		{CheckSpec{"json_schema": `{"type":"array"}`}, Answer{Text: strings.Repeat("[", 99) + strings.Repeat("]", 99)}, false},
+		{CheckSpec{"json_schema": `{"type":"array"}`}, Answer{Text: "[" + strings.Repeat("0,", 1<<17) + "0]"}, false},
 		{CheckSpec{"max_tokens": 8}, Answer{Tokens: 8}, true},
 		{CheckSpec{"max_tokens": 8}, Answer{Tokens: 9}, false},
 		{CheckSpec{"min_tokens": 2}, Answer{Tokens: 2}, true},
@@ -49,6 +51,9 @@ func TestChecksAcceptAndRefuse(t *testing.T) {
 			continue
 		}
 		r := checks[0].Run(c.answer)
+		if strings.HasSuffix(r.Detail, ": ") {
+			t.Errorf("%v says %q, and not why", c.spec, r.Detail)
+		}
 		if r.OK != c.ok || (r.Detail == "") != c.ok {
 			t.Errorf("%v on %+v = %v %q, want %v", c.spec, c.answer, r.OK, r.Detail, c.ok)
 		}
