@@ -102,7 +102,8 @@ func (e *Engine) jointThreshold(t *target) float64 {
 
 // usualBucket returns the effect bucket of a magnitude at the usual interval.
 func (m *measure) usualBucket(magnitude int, interval int64) int {
-	return bucketOf(m.place[magnitude] + slowing(m.corr.at(seconds(interval))))
+	rho, sure := m.corr.at(seconds(interval))
+	return bucketOf(m.place[magnitude] + slowing(rho, sure))
 }
 
 // measured returns the kind of signal that hypothesis i is about, and which of

@@ -70,14 +70,14 @@ func (m *measure) see(at int64, z, v float64, keep bool) (y, u, slow float64) {
 	if m.prevAt != 0 {
 		gap = seconds(at - m.prevAt)
 	}
-	rho := m.corr.at(gap)
-	w := whiten(y, m.prevY, rho)
+	rho, sure := m.corr.at(gap)
+	w := whiten(y, m.prevY, rho, sure)
 	u = m.pool.rank(w, v)
 	if keep {
 		m.wait(sample{at: at, z: z, y: y, w: w, before: m.prevY, gap: gap})
 	}
 	m.prevY, m.prevAt = y, at
-	return y, u, slowing(rho)
+	return y, u, slowing(rho, sure)
 }
 
 func (m *measure) wait(s sample) {
@@ -104,8 +104,7 @@ func (m *measure) begin(k kind, at int64, z float64) {
 	m.refresh(k)
 }
 
-// release lets all samples out of quarantine into the baseline, and reports
-// each raw residual to seen.
+// release lets all samples out of quarantine, into the baseline and into h.
 func (m *measure) release(k kind, h *histogram) {
 	for _, s := range m.pend {
 		h.add(s.z)
@@ -139,11 +138,19 @@ func (m *measure) refresh(k kind) {
 	}
 }
 
-// shift moves the level by dy and lets the quarantined go: a new normal.
-func (m *measure) shift(dy float64) {
+// shift moves the level by dy, lets the quarantined go, and widens the pool to
+// the given spread when that is larger: a new normal.
+func (m *measure) shift(k kind, dy, spread float64) {
+	if !m.ready() {
+		return
+	}
 	m.level += dy
 	m.pend = m.pend[:0]
 	m.prevAt = 0
+	if f := spread / m.sigma; f > 1 {
+		m.pool.stretch(math.Min(f, 2))
+		m.refresh(k)
+	}
 }
 
 // seconds converts nanoseconds.

@@ -279,6 +279,7 @@ func (c *coder) measure(m *measure) {
 	c.f64(&m.corr.gaps)
 	c.f64(&m.corr.pairs)
 	c.f64(&m.corr.rho30)
+	c.f64(&m.corr.sure30)
 	c.f64(&m.corr.bias)
 	c.f64(&m.sigma)
 	c.f64s(m.place[:])
@@ -360,8 +361,12 @@ func (c *coder) override(o *bellwether.Override) {
 	}
 	c.f64(&o.Weight)
 	for _, at := range []*time.Time{&o.CreatedAt, &o.ExpiresAt} {
-		ns := at.UnixNano()
-		c.i64(&ns)
-		*at = time.Unix(0, ns).UTC()
+		ns := int64(0)
+		if !at.IsZero() {
+			ns = at.UnixNano()
+		}
+		if c.i64(&ns); c.read {
+			*at = stamp(ns)
+		}
 	}
 }

@@ -59,6 +59,7 @@ type effect struct {
 	low, high float64 // its 90 % interval, from order statistics
 	value     float64 // median of the raw values, a logarithm
 	p95       float64 // 95th percentile of them
+	spread    float64 // robust standard deviation of the residuals
 }
 
 // shrunk is the factor that is safe to claim: the median, drawn towards 1 while
@@ -88,5 +89,9 @@ func (t *target) effectSince(k kind, since int64) effect {
 	eff.low = y[max(0, int(math.Floor(float64(n)/2-half)))]
 	eff.high = y[min(n-1, int(math.Ceil(float64(n)/2+half)))]
 	eff.p95 = z[min(n-1, int(.95*float64(n)))]
+	for i := range y {
+		y[i] = math.Abs(y[i] - eff.middle)
+	}
+	eff.spread = 1.4826 * medianOf(y)
 	return eff
 }

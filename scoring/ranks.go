@@ -137,6 +137,14 @@ func (p *pool) refit(sigma float64) {
 	}
 }
 
+// stretch multiplies all values in the pool by f.
+func (p *pool) stretch(f float64) {
+	for i := range p.young {
+		p.young[i] *= f
+	}
+	p.width *= f
+}
+
 // spread returns the robust standard deviation: 1.4826 times the median
 // absolute deviation from the median.
 func (p *pool) spread() float64 {

@@ -67,7 +67,7 @@ func (r *route) compute(e *Engine) (news bool) {
 			w = trickle
 			r.targets[i].Weight, r.targets[i].Dead = w, false
 		}
-		r.next[i] = published{weight: round4(w), state: e.state(m.t), cause: e.why(m.t)}
+		r.next[i] = published{weight: round4(w), state: m.t.shown, cause: m.t.shownWhy}
 	}
 	panicked := shares.ComputeInto(r.shares, r.targets, r.policy)
 	shares.Round(r.shares)

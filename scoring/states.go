@@ -73,6 +73,10 @@ func (e *Engine) judgeFamily(t *target, f family, at int64) {
 		*a = alarm{active: true, hyp: best, severity: 1, since: t.bank.since[best], raisedAt: at, shiftAt: a.shiftAt}
 	case best > a.hyp && a.recovery == 0:
 		a.hyp = best
+	case e.outgrown(t, f, a):
+		e.shift(t, f, a.hyp, at)
+		e.relent(t, f, at)
+		return
 	}
 	a.severity = max(a.severity, e.severity(t, f, a))
 }
@@ -130,6 +134,19 @@ func (e *Engine) sizeable(t *target, f family, since int64) bool {
 		t.callsSince(since).rate() >= sizeErrors
 }
 
+// outgrown reports whether all that is remembered of a measured signal since
+// its alarm is of a size that does not matter: the fault is over, or what was
+// learned of the signal was too narrow.
+func (e *Engine) outgrown(t *target, f family, a *alarm) bool {
+	if f == famErrors || f == famSanity || f == famJoint {
+		return false
+	}
+	k, _ := f.measured(a.hyp)
+	r := &t.effects[k]
+	oldest := max(a.since, r.last(r.len()-1).at)
+	return r.len() == len(r.buf) && oldest > a.raisedAt && !e.sizeable(t, f, oldest)
+}
+
 // shift takes a proven change that is too small to matter for the new normal,
 // once enough of it was seen and at most once an hour; else it would keep the
 // target suspected for ever.
@@ -145,7 +162,7 @@ func (e *Engine) shift(t *target, f family, i int, at int64) {
 		return
 	}
 	for _, s := range t.series {
-		s.measures[k].shift(eff.middle)
+		s.measures[k].shift(k, eff.middle, eff.spread)
 		first, last := f.span()
 		for j := first; j <= last; j++ {
 			s.nats[j] = 0
