@@ -55,7 +55,7 @@ type Canary struct {
 
 // Probing bounds the work that probing may do.
 type Probing struct {
-	// The most probes in flight to one provider. Default 16. Give it at least as many as the provider has targets: each then has one reserved.
+	// The most probes in flight to one provider. Default 16. Half of them are reserved for targets that have none in flight, so give it twice as many as the provider has targets.
 	Concurrency int `yaml:"concurrency"`
 	// The most probes in flight in all. Default 256.
 	MaxInFlight int `yaml:"max_in_flight"`
@@ -194,7 +194,6 @@ func (c Canary) problems(at string) []conf.Problem {
 	p.add(c.MaxTokens < 0 || c.MaxTokens > 1_000_000, "max_tokens", "write 1 to 1000000", "%d is out of range", c.MaxTokens)
 	p.add(c.Temperature != nil && !(*c.Temperature >= 0 && *c.Temperature <= 2), "temperature", "write 0 to 2, or leave it out", "is out of range")
 	p.add(c.ColdEvery < -1, "cold_every", "write -1 for never, 0 for the default of 20, or a number", "%d is out of range", c.ColdEvery)
-	p.add(c.Logprobs && c.Stream == nil && c.MaxTokens > 10_000, "logprobs", "lower max_tokens", "log-probabilities of %d tokens are too many", c.MaxTokens)
 	p.limits(d)
 	_, wrong := Compile(c.Checks)
 	for _, w := range wrong {

@@ -70,3 +70,11 @@ func TestJobsPairCanariesWithTheirTargets(t *testing.T) {
 		t.Error("Jobs of a broken config = nil error")
 	}
 }
+
+func TestIntervalsAddUpTheCanariesOfATarget(t *testing.T) {
+	both := append(jobsFor(t, "@every 30s", nil, "p/x", "p/y"), jobsFor(t, "@every 60s", func(c *Canary) { c.Name = "second" }, "p/x")...)
+	got := Intervals(both, time.Now())
+	if got["x"] != 20*time.Second || got["y"] != 30*time.Second || len(got) != 2 {
+		t.Errorf("Intervals = %v, want x 20s, y 30s", got)
+	}
+}

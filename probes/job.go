@@ -105,6 +105,21 @@ func (j Job) Interval(at time.Time) time.Duration { return j.when.interval(at) }
 // Next returns when j is due next after t; zero means never.
 func (j Job) Next(t time.Time) time.Time { return j.when.next(t) }
 
+// Intervals returns the mean time between two scheduled probes of each target,
+// all its canaries together, over the week after from.
+func Intervals(jobs []Job, from time.Time) map[string]time.Duration {
+	perDay := map[string]float64{}
+	for _, j := range jobs {
+		perDay[j.Target.ID] += j.when.perDay(from)
+	}
+	out := make(map[string]time.Duration, len(perDay))
+	for target, n := range perDay {
+		// Rarer than once a week still means once a week or so.
+		out[target] = time.Duration(float64(24*time.Hour) / max(n, 1.0/7))
+	}
+	return out
+}
+
 // key names a job among all of one vantage.
 func (j Job) key() jobKey { return jobKey{j.Target.ID, j.Canary.Name} }
 
