@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,12 +11,9 @@ import (
 // a stream, so StreamUsage is what Stream is.
 func (anthropic) DecodeRequest(_ string, body []byte) (Request, error) {
 	r := Request{Dialect: Anthropic}
-	f := fields{}
-	if err := json.Unmarshal(body, &f); err != nil {
+	f, err := parseFields(bytes.Clone(body))
+	if err != nil {
 		return r, decodeError(Anthropic, err)
-	}
-	if f == nil {
-		return r, decodeError(Anthropic, errors.New("body: null"))
 	}
 	if err := readAnthropic(&r, f); err != nil {
 		return r, decodeError(Anthropic, err)
@@ -131,8 +129,8 @@ func anthropicSystem(raw json.RawMessage) ([]Message, error) {
 }
 
 func anthropicRequestMessage(raw json.RawMessage) (Message, error) {
-	var f fields
-	if err := json.Unmarshal(raw, &f); err != nil {
+	f, err := parseFields(raw)
+	if err != nil {
 		return Message{}, err
 	}
 	var m Message

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -150,6 +151,49 @@ func FuzzAppendString(f *testing.F) {
 		var got string
 		if err := json.Unmarshal(appendString(nil, s), &got); err != nil || got != strings.ToValidUTF8(s, "\uFFFD") && utf8.ValidString(s) {
 			t.Fatalf("%q is read back as %q, %v", s, got, err)
+		}
+	})
+}
+
+// FuzzParseFields: the walker reads objects as encoding/json does.
+func FuzzParseFields(f *testing.F) {
+	f.Add([]byte(` {"a" : [1,{"b":"}\"]"}] ,"c":null,"c":-1.5e3,"\u0064":{}, "":[]} `))
+	f.Add([]byte(`{"messages":[{"role":"user","content":"a"},[],"x\\"]}`))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		got, err := parseFields(in)
+		var want fields
+		wantErr := json.Unmarshal(in, &want)
+		if (err == nil) != (wantErr == nil && want != nil) {
+			t.Fatalf("parseFields(%q) = %v, encoding/json %v", in, err, wantErr)
+		}
+		if err == nil && !reflect.DeepEqual(got, want) {
+			t.Fatalf("parseFields(%q) = %q, want %q", in, got, want)
+		}
+		walkObject(in, func(k, v []byte) bool { return walkArray(v, func([]byte) bool { return len(k) > 0 }) }) // must not panic on what is no JSON
+	})
+}
+
+// FuzzCommonChunk: the short way reads nothing otherwise than the long way.
+func FuzzCommonChunk(f *testing.F) {
+	f.Add([]byte(strings.TrimPrefix(chunkEvent, "data: ")))
+	f.Add([]byte(`{"id":null,"model":"m\u00e9","choices":[{"delta":{"role":"assistant","content":"","tool_calls":null},"finish_reason":null}]}`))
+	seed(f, "stream", func(in []byte) {
+		for _, line := range bytes.Split(in, []byte("\n")) {
+			f.Add(bytes.TrimPrefix(line, []byte("data: ")))
+		}
+	})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		short := &openAIDecoder{p: OpenAI}
+		got, ok := short.commonChunk(data)
+		if !ok {
+			return
+		}
+		want, err := (&openAIDecoder{p: OpenAI}).anyChunk(data)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("commonChunk(%s) = %+v, the whole decoder %+v, %v", data, got, want, err)
+		}
+		if again, ok := short.commonChunk(data); !ok || !reflect.DeepEqual(again, want) {
+			t.Fatalf("a second time %+v, want %+v", again, want)
 		}
 	})
 }

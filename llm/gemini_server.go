@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,12 +19,9 @@ func (gemini) DecodeRequest(path string, body []byte) (Request, error) {
 		return r, decodeError(Gemini, err)
 	}
 	r.StreamUsage = r.Stream
-	f := fields{}
-	if err := json.Unmarshal(body, &f); err != nil {
+	f, err := parseFields(bytes.Clone(body))
+	if err != nil {
 		return r, decodeError(Gemini, err)
-	}
-	if f == nil {
-		return r, decodeError(Gemini, errors.New("body: null"))
 	}
 	if err := readGemini(&r, f); err != nil {
 		return r, decodeError(Gemini, err)
@@ -137,8 +135,8 @@ func takeGenerationConfig(r *Request, f fields) error {
 }
 
 func geminiContent(raw json.RawMessage) (Message, error) {
-	var f fields
-	if err := json.Unmarshal(raw, &f); err != nil {
+	f, err := parseFields(raw)
+	if err != nil {
 		return Message{}, err
 	}
 	var role string

@@ -109,12 +109,48 @@ func (f fields) take(v any, keys ...string) (bool, error) {
 		if isNull(raw) {
 			continue
 		}
+		if takeScalar(v, raw) {
+			return true, nil
+		}
 		if err := json.Unmarshal(raw, v); err != nil {
 			return false, &fieldError{k, err}
 		}
 		return true, nil
 	}
 	return false, nil
+}
+
+// takeScalar decodes the commonest kinds without reflection. False means: not
+// one of them, or of another type than v's.
+func takeScalar(v any, raw []byte) (ok bool) {
+	switch v := v.(type) {
+	case *string:
+		s, ok := unquote(raw)
+		if ok {
+			*v = s
+		}
+		return ok
+	case *bool:
+		if ok = string(raw) == "true" || string(raw) == "false"; ok {
+			*v = raw[0] == 't'
+		}
+	case **float64:
+		n, err := strconv.ParseFloat(string(raw), 64)
+		if ok = err == nil && raw[0] != '"'; ok {
+			*v = &n
+		}
+	case *[]json.RawMessage:
+		var list []json.RawMessage
+		if ok = walkArray(raw, func(e []byte) bool { list = append(list, e); return true }); ok {
+			*v = list
+		}
+	case *fields:
+		f, err := parseFields(raw)
+		if ok = err == nil; ok {
+			*v = f
+		}
+	}
+	return ok
 }
 
 // rest returns what was not taken, nil when nothing is left.

@@ -212,8 +212,9 @@ func mean(vs []float64) *float64 {
 func (c openAI) Decoder() StreamDecoder { return &openAIDecoder{p: c.p} }
 
 type openAIDecoder struct {
-	p       Protocol
-	refused bool
+	p                      Protocol
+	refused                bool
+	id, model, fingerprint repeated
 }
 
 // Decode reads one chunk. The usage chunk has no choices; Azure's first, with
@@ -226,6 +227,13 @@ func (d *openAIDecoder) Decode(ev Event) (Delta, error) {
 	if string(data) == "[DONE]" {
 		return Delta{Done: true}, nil
 	}
+	if out, ok := d.commonChunk(data); ok {
+		return out, nil
+	}
+	return d.anyChunk(data)
+}
+
+func (d *openAIDecoder) anyChunk(data []byte) (Delta, error) {
 	var a openAIAnswer
 	if err := json.Unmarshal(data, &a); err != nil {
 		if e := listedError(d.p, data); e != nil {

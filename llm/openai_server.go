@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,12 +13,9 @@ import (
 // DecodeRequest reads a chat completion request. Azure's path tells the model.
 func (c openAI) DecodeRequest(path string, body []byte) (Request, error) {
 	r := Request{Dialect: OpenAI}
-	f := fields{}
-	if err := json.Unmarshal(body, &f); err != nil {
+	f, err := parseFields(bytes.Clone(body))
+	if err != nil {
 		return r, decodeError(c.p, err)
-	}
-	if f == nil {
-		return r, decodeError(c.p, errors.New("body: null"))
 	}
 	if err := c.readFields(&r, f); err != nil {
 		return r, decodeError(c.p, err)
@@ -126,8 +124,8 @@ func takeResponseFormat(r *Request, f fields) error {
 // openAIRequestMessage reads one message. Beside role and content, members that
 // say nothing (null, empty) are dropped: SDKs echo answers with them.
 func openAIRequestMessage(raw json.RawMessage) (Message, error) {
-	var f fields
-	if err := json.Unmarshal(raw, &f); err != nil {
+	f, err := parseFields(raw)
+	if err != nil {
 		return Message{}, err
 	}
 	var m Message

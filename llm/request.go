@@ -203,12 +203,16 @@ func partKind(part fields) string {
 // plainParts returns the texts of content parts, and whether text is all that
 // they are.
 func plainParts(raw []byte) (texts []string, plain bool, err error) {
-	var parts []fields
-	if err := json.Unmarshal(raw, &parts); err != nil {
-		return nil, false, err
+	var parts []json.RawMessage
+	if !takeScalar(&parts, raw) {
+		return nil, false, errors.New("neither a string nor a list of parts")
 	}
 	plain = true
-	for _, p := range parts {
+	for _, part := range parts {
+		p, err := parseFields(part)
+		if err != nil {
+			return nil, false, err
+		}
 		t, ok := unquote(p["text"])
 		if ok && partKind(p) == "" {
 			texts = append(texts, t)

@@ -1,0 +1,123 @@
+package llm
+
+import (
+	"encoding/json"
+	"errors"
+)
+
+// The functions below walk JSON that json.Valid has passed, without copying or
+// reflection. On other input they stop early; they never read out of bounds.
+
+// parseFields reads the object raw; the values are parts of raw. The error of
+// what is no object is encoding/json's.
+func parseFields(raw []byte) (fields, error) {
+	f := fields{}
+	ok := json.Valid(raw) && walkObject(raw, func(key, value []byte) bool {
+		name, _ := unquote(key)
+		f[name] = value
+		return true
+	})
+	if ok {
+		return f, nil
+	}
+	if err := json.Unmarshal(raw, &map[string]json.RawMessage{}); err != nil {
+		return nil, err
+	}
+	return nil, errors.New("null in place of an object")
+}
+
+// walkObject calls f with each member of the object raw, the key still quoted,
+// until f returns false. It reports whether raw is an object and f never
+// returned false.
+func walkObject(raw []byte, f func(key, value []byte) bool) bool {
+	i := skipSpace(raw, 0)
+	if i >= len(raw) || raw[i] != '{' {
+		return false
+	}
+	for i = skipSpace(raw, i+1); i < len(raw) && raw[i] != '}'; {
+		end := skipValue(raw, i)
+		key := raw[i:end]
+		i = skipSpace(raw, skipSpace(raw, end)+1) // the colon
+		end = skipValue(raw, min(i, len(raw)))
+		if i >= end || !f(key, raw[i:end]) {
+			return false
+		}
+		if i = skipSpace(raw, end); i < len(raw) && raw[i] == ',' {
+			i = skipSpace(raw, i+1)
+		}
+	}
+	return true
+}
+
+// walkArray calls f with each element of the array raw, as walkObject does.
+func walkArray(raw []byte, f func(value []byte) bool) bool {
+	i := skipSpace(raw, 0)
+	if i >= len(raw) || raw[i] != '[' {
+		return false
+	}
+	for i = skipSpace(raw, i+1); i < len(raw) && raw[i] != ']'; {
+		end := skipValue(raw, i)
+		if i >= end || !f(raw[i:end]) {
+			return false
+		}
+		if i = skipSpace(raw, end); i < len(raw) && raw[i] == ',' {
+			i = skipSpace(raw, i+1)
+		}
+	}
+	return true
+}
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// skipValue returns the end of the value that begins at i.
+func skipValue(b []byte, i int) int {
+	if i >= len(b) {
+		return i
+	}
+	switch b[i] {
+	case '"':
+		return skipString(b, i)
+	case '{', '[':
+		depth := 0
+		for i < len(b) {
+			switch b[i] {
+			case '"':
+				i = skipString(b, i)
+				continue
+			case '{', '[':
+				depth++
+			case '}', ']':
+				if depth--; depth == 0 {
+					return i + 1
+				}
+			}
+			i++
+		}
+		return i
+	}
+	for i < len(b) {
+		switch b[i] {
+		case ',', '}', ']', ' ', '\n', '\t', '\r', ':':
+			return i
+		}
+		i++
+	}
+	return i
+}
+
+func skipString(b []byte, i int) int {
+	for i++; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(b)
+}
