@@ -184,7 +184,7 @@ func decodeSketches(b []byte) (map[bellwether.Signal][]byte, error) {
 			return nil, err
 		}
 		b = rest
-		m[signal] = slices.Concat(prefix, data)
+		m[signal] = append(append(make([]byte, 0, len(prefix)+len(data)), prefix...), data...)
 	}
 	return m, nil
 }
