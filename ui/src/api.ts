@@ -228,9 +228,8 @@ export interface Point {
   p50?: number;
   p95?: number;
   p99?: number;
-  count: number;
+  counts: Record<string, number>; // by outcome
   errors?: Rate;
-  sanity_ratio?: number;
   checks?: Record<string, { passed: number; failed: number }>;
 }
 

@@ -49,7 +49,7 @@ function Cursor({ past, pointer }: { past: Past; pointer: Pointer }) {
     <p class="cursor num quiet small">
       {t === undefined ? (
         <>
-          <When t={past.from * 1000} /> to <When t={past.to * 1000} />, a point each {seconds(past.step)}; drag to look closer
+          <When t={past.from * 1000} /> to <When t={past.to * 1000} />, a point each {seconds(past.step)}{past.simulatedUntil > past.from && "; the striped part is simulated"}; drag to look closer
         </>
       ) : (
         <>

@@ -22,7 +22,7 @@ function All() {
       {all?.length === 0 && <p class="quiet">None so far. An incident opens when a verdict turns degraded or worse, and gathers all that happens until recovery.</p>}
       {!all && !got.error && <div class="ghost charts" />}
       {all && all.length > 0 && (
-        <div class="scroll" tabIndex={0} role="region" aria-labelledby="page-title">
+        <div class="scroll" tabIndex={0} role="region" aria-label="Table, scrolls sideways">
           <table class="list">
             <thead>
               <tr>

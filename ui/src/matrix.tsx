@@ -16,7 +16,7 @@ export const Matrix = memo(function Matrix({ targets }: { targets: Target[] }) {
       <h2 id="matrix-title">
         Targets <span class="aside">first token, last hour</span>
       </h2>
-      <div class="scroll" tabIndex={m.regions.length > 2 ? 0 : undefined} role={m.regions.length > 2 ? "region" : undefined} aria-labelledby="matrix-title">
+      <div class="scroll" tabIndex={m.regions.length > 2 ? 0 : undefined} role={m.regions.length > 2 ? "region" : undefined} aria-label={m.regions.length > 2 ? "Matrix, scrolls sideways" : undefined}>
         <table role="table">
           <thead role="rowgroup">
             <tr role="row">
@@ -74,10 +74,10 @@ const Cell = memo(function Cell({ target: t }: { target: Target }) {
         </span>
       </span>
       <Spark line={t.sparkline} usual={usual} />
-      <span class="foot">
+      <span class={t.weight < 0.995 ? "foot moved" : "foot"}>
         <span>{severity(state) > 0 || state === "recovering" ? state : t.suspected ? "looking harder" : state === "unknown" ? "no verdict" : t.region || "global"}</span>
         {t.weight < 0.995 && <span class="num">weight {weight(t.weight)}</span>}
-        <span class="num">{t.first_token ? seconds(t.first_token.p50) : ""}</span>
+        <span class="num p50">{t.first_token ? seconds(t.first_token.p50) : ""}</span>
       </span>
     </a>
   );

@@ -29,6 +29,7 @@ export interface Past {
   from: number; // seconds since 1970
   to: number;
   step: number;
+  gap: number; // seconds without an answer after which a line breaks
   t: number[];
   charts: Chart[];
   states: { at: number; state: State }[]; // steps of the verdict, seconds
@@ -49,7 +50,7 @@ export async function fetchPast(target: string, from: number, to: number, points
 export function past(first: Series, inter: Series, tokens: Series): Past {
   const from = time(first.from) / 1000;
   const to = time(first.to) / 1000;
-  const t = axis([first, inter, tokens], from, to);
+  const { t, gap } = axis([first, inter, tokens], from, to);
   const index = new Map(t.map((v, i) => [v, i]));
   const column = (s: Series, pick: (p: Point) => number | undefined): Column => {
     const out: Column = t.map(() => null);
@@ -65,8 +66,9 @@ export function past(first: Series, inter: Series, tokens: Series): Past {
     from,
     to,
     step: first.step_seconds,
+    gap,
     t,
-    charts: charts(first, inter, tokens, column, stepColumn(t, steps)),
+    charts: charts(first, inter, tokens, column, t, stepColumn(t, steps)),
     states: steps.map(({ at, state }) => ({ at: Math.max(at, from), state })),
     changes: first.changes,
     simulatedUntil: time(first.simulated_until) / 1000,
@@ -78,20 +80,21 @@ export function past(first: Series, inter: Series, tokens: Series): Past {
  * axis has every time that any series has, the moments before and after a gap
  * in which probes were missing, and both ends of the range.
  */
-function axis(all: Series[], from: number, to: number): number[] {
+function axis(all: Series[], from: number, to: number): { t: number[]; gap: number } {
   const seen = new Set<number>();
   for (const s of all) for (const p of s.points) seen.add(time(p.at) / 1000);
   const t = [...seen].filter((v) => v >= from - 3600 && v <= to).sort((a, b) => a - b);
   const gaps = t.slice(1).map((v, i) => v - t[i]!).sort((a, b) => a - b);
   const usual = Math.max(gaps[gaps.length >> 1] ?? 0, all[0]?.step_seconds ?? 0);
+  const gap = usual * 4;
   const out: number[] = [];
   for (const [i, v] of t.entries()) {
-    if (i > 0 && v - t[i - 1]! > usual * 4) out.push(t[i - 1]! + usual, v - usual);
+    if (i > 0 && v - t[i - 1]! > gap) out.push(t[i - 1]! + usual, v - usual);
     out.push(v);
   }
   if (out.length === 0 || out[0]! > from) out.unshift(from);
   if (out[out.length - 1]! < to) out.push(to);
-  return out;
+  return { t: out, gap };
 }
 
 function stepColumn(t: number[], steps: { at: number; weight: number }[]): Column {
@@ -104,7 +107,7 @@ function stepColumn(t: number[], steps: { at: number; weight: number }[]): Colum
 
 type Picker = (s: Series, pick: (p: Point) => number | undefined) => Column;
 
-function charts(first: Series, inter: Series, tokens: Series, column: Picker, weights: Column): Chart[] {
+function charts(first: Series, inter: Series, tokens: Series, column: Picker, t: number[], weights: Column): Chart[] {
   const quantiles = (s: Series, which: ("p50" | "p95" | "p99")[]): Line[] =>
     which.map((q) => ({ name: q, values: column(s, (p) => p[q]), weight: q === "p50" ? "strong" : q === "p95" ? "medium" : "faint" }));
   return [
@@ -113,31 +116,72 @@ function charts(first: Series, inter: Series, tokens: Series, column: Picker, we
       key: "errors",
       title: "Errors",
       unit: "ratio",
-      lines: [{ name: "rate", values: column(first, (p) => p.errors?.ratio), weight: "strong" }],
-      interval: { low: column(first, (p) => p.errors?.low), high: column(first, (p) => p.errors?.high), name: "95 % interval" },
+      ...rate("rate", t, column(first, (p) => p.errors?.bad), column(first, (p) => p.errors?.total)),
       least: 0.05,
       most: 1,
     },
     { key: "output_tokens", title: "Output length", unit: "tokens", lines: quantiles(tokens, ["p50", "p95"]), usual: tokens.usual },
-    { key: "sanity", title: "Sane answers", unit: "ratio", lines: sanityLines(first, column), least: 1, most: 1 },
+    { key: "sanity", title: "Sane answers", unit: "ratio", ...sanity(first, t, column), least: 1, most: 1 },
     { key: "inter_token", title: "Between tokens", unit: "seconds", lines: quantiles(inter, ["p50", "p95"]), usual: inter.usual },
     { key: "weight", title: "Weight", unit: "weight", lines: [{ name: "weight", values: weights, weight: "strong" }], least: 1, most: 1, stepped: true },
   ];
 }
 
-/** sanityLines is all checks together, and each on its own where there are several. */
-function sanityLines(s: Series, column: Picker): Line[] {
+/** sanity is all checks together, and each on its own where there are several. */
+function sanity(s: Series, t: number[], column: Picker): Pick<Chart, "lines" | "interval"> {
+  const sane = column(s, (p) => p.counts.ok);
+  const insane = column(s, (p) => (p.counts.bad_output ?? 0) + (p.counts.refusal ?? 0));
+  const out = rate("all checks", t, sane, add(sane, insane));
   const names = [...new Set(s.points.flatMap((p) => Object.keys(p.checks ?? {})))].sort();
-  const lines: Line[] = [{ name: "all checks", values: column(s, (p) => p.sanity_ratio), weight: "strong" }];
-  if (names.length < 2) return lines;
+  if (names.length < 2) return out;
   for (const n of names.slice(0, 4)) {
-    const ratio = (p: Point) => {
-      const c = p.checks?.[n];
-      return c && c.passed + c.failed > 0 ? c.passed / (c.passed + c.failed) : undefined;
-    };
-    lines.push({ name: n, values: column(s, ratio), weight: "faint" });
+    const passed = column(s, (p) => p.checks?.[n]?.passed);
+    const failed = column(s, (p) => p.checks?.[n]?.failed);
+    out.lines.push({ ...rate(n, t, passed, add(passed, failed)).lines[0]!, weight: "faint" });
   }
-  return lines;
+  return out;
+}
+
+const add = (a: Column, b: Column): Column => a.map((v, i) => (v === null && b[i] === null ? null : (v ?? 0) + (b[i] ?? 0)));
+
+/** One call says nothing about a rate: so many are put together, reaching over at most so many steps. */
+const enough = 30;
+const reach = 60;
+
+/**
+ * rate is k of n as a line with its 95 % interval (Wilson), over a window that
+ * trails each step and is as short as it can be and still hold enough calls.
+ * At the left edge, where the past is not known, it reaches ahead instead.
+ */
+export function rate(name: string, t: number[], k: Column, n: Column): { lines: Line[]; interval: NonNullable<Chart["interval"]> } {
+  const values: Column = t.map(() => null);
+  const low: Column = t.map(() => null);
+  const high: Column = t.map(() => null);
+  for (let i = 0; i < t.length; i++) {
+    if (n[i] === null || n[i] === undefined) continue;
+    let bad = 0;
+    let all = 0;
+    const take = (j: number) => {
+      bad += k[j] ?? 0;
+      all += n[j] ?? 0;
+    };
+    let from = i;
+    for (; from >= 0 && from > i - reach && all < enough; from--) take(from);
+    for (let j = i + 1; from < 0 && j < t.length && j < reach && all < enough; j++) take(j);
+    if (all === 0) continue;
+    values[i] = bad / all;
+    [low[i], high[i]] = wilson(bad, all);
+  }
+  return { lines: [{ name, values, weight: "strong" }], interval: { low, high, name: "95 % interval" } };
+}
+
+/** wilson is the 95 % interval of a rate of which k in n were seen. */
+export function wilson(k: number, n: number): [number, number] {
+  const z = 1.96;
+  const p = k / n;
+  const mid = (p + (z * z) / (2 * n)) / (1 + (z * z) / n);
+  const half = (z / (1 + (z * z) / n)) * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n));
+  return [Math.max(0, mid - half), Math.min(1, mid + half)];
 }
 
 /** latest is the last value of a column. */

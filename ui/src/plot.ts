@@ -4,7 +4,7 @@
 import uPlot from "uplot";
 import { known, time } from "./api";
 import { clock, seconds, trim } from "./format";
-import { type Chart, type Past } from "./past";
+import type { Chart, Column, Past } from "./past";
 
 interface Now {
   chart: Chart;
@@ -36,7 +36,8 @@ export function palette(el: Element): Palette {
   };
 }
 
-const height = 96;
+/** height of a plot grows with its width, so that slopes keep their meaning on a wide screen. */
+const height = (width: number) => Math.round(Math.min(150, Math.max(92, width / 9)));
 const axisHeight = 26;
 
 export function drawn(el: HTMLElement, now: () => Now, o: Options, colour: Palette): uPlot {
@@ -47,7 +48,7 @@ export function drawn(el: HTMLElement, now: () => Now, o: Options, colour: Palet
   return new uPlot(
     {
       width: Math.max(200, el.clientWidth),
-      height: height + (o.axis ? axisHeight : 0),
+      height: height(el.clientWidth) + (o.axis ? axisHeight : 0),
       padding: [6, 8, o.axis ? 0 : 4, 0],
       legend: { show: false },
       cursor: { sync: { key: "past", setSeries: false }, y: false, points: { size: 5 }, drag: { setScale: false, x: true, y: false } },
@@ -73,7 +74,22 @@ export function drawn(el: HTMLElement, now: () => Now, o: Options, colour: Palet
 /** columns are a chart's data in the order of its series. */
 export function columns({ chart, past }: Now): uPlot.AlignedData {
   const bounds = chart.interval ? [chart.interval.high, chart.interval.low] : [];
-  return [past.t, ...chart.lines.map((l) => l.values), ...bounds];
+  return [past.t, ...[...chart.lines.map((l) => l.values), ...bounds].map((c) => bridged(past.t, c, past.gap))];
+}
+
+/**
+ * bridged turns holes shorter than gap seconds into undefined, over which uPlot
+ * draws on; at null it breaks the line. A single failed call is no gap.
+ */
+export function bridged(t: number[], values: Column, gap: number): (number | null | undefined)[] {
+  const out: (number | null | undefined)[] = [...values];
+  let last = -1; // index of the latest value
+  for (let i = 0; i < out.length; i++) {
+    if (values[i] === null) continue;
+    if (last >= 0 && t[i]! - t[last]! <= gap) out.fill(undefined, last + 1, i);
+    last = i;
+  }
+  return out;
 }
 
 function lines(chart: Chart, colour: Palette): uPlot.Series[] {

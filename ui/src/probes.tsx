@@ -2,6 +2,7 @@
 // said, and the answer's beginning. What a model said is hostile: it is text
 // here, and nothing else.
 
+import { useState } from "preact/hooks";
 import type { Canary, Observation, Timing } from "./api";
 import { time } from "./api";
 import { count, seconds, words } from "./format";
@@ -9,7 +10,9 @@ import { memo } from "./memo";
 import { When } from "./parts";
 
 export function Probes({ id, observations, canaries, error }: { id: string; observations?: Observation[]; canaries?: Canary[]; error?: string }) {
-  const longest = Math.max(0.001, ...(observations ?? []).map((o) => o.timing?.total_seconds ?? 0));
+  const [all, showAll] = useState(false);
+  const shown = all ? observations : observations?.slice(0, few);
+  const longest = Math.max(0.001, ...(shown ?? []).map((o) => o.timing?.total_seconds ?? 0));
   return (
     <section class="probes" aria-labelledby="probes-title">
       <h2 id="probes-title">
@@ -24,8 +27,8 @@ export function Probes({ id, observations, canaries, error }: { id: string; obse
           No probe has been sent yet. Canaries name the targets they are sent to, and their schedule; <code>bellwether probe {id}</code> sends one now.
         </p>
       )}
-      {observations && observations.length > 0 && (
-        <div class="scroll" tabIndex={0} role="region" aria-labelledby="probes-title">
+      {shown && shown.length > 0 && (
+        <div class="scroll" tabIndex={0} role="region" aria-label="Table of probes, scrolls sideways">
           <table>
             <thead>
               <tr>
@@ -44,16 +47,23 @@ export function Probes({ id, observations, canaries, error }: { id: string; obse
               </tr>
             </thead>
             <tbody>
-              {observations.map((o) => (
+              {shown.map((o) => (
                 <Probe key={o.id} o={o} longest={longest} canary={canaries?.find((c) => c.name === o.canary)} />
               ))}
             </tbody>
           </table>
         </div>
       )}
+      {observations && observations.length > few && (
+        <button type="button" class="more" aria-expanded={all} onClick={() => showAll(!all)}>
+          {all ? "Show fewer" : `Show all ${observations.length}`}
+        </button>
+      )}
     </section>
   );
 }
+
+const few = 12;
 
 const Probe = memo(function Probe({ o, longest, canary }: { o: Observation; longest: number; canary?: Canary }) {
   const good = o.outcome === "ok";

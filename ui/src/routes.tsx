@@ -24,15 +24,15 @@ const modes: Record<string, string> = {
   frozen: "frozen: our own vantage is in doubt, last weights stand",
 };
 
-export function RouteBar({ route }: { route: RouteView }) {
+export function RouteBar({ route, level: Heading = "h3" }: { route: RouteView; level?: "h2" | "h3" }) {
   const ghost = route.parts.some((p) => p.before !== undefined);
   return (
     <article class="route" data-route={route.name}>
-      <h3>
+      <Heading>
         {route.name}
         {modes[route.mode] && <span class={`mode ${route.mode}`}>{modes[route.mode]}</span>}
         {route.moved > 0.02 && <span class="aside num">{percent(route.moved)} moved in an hour</span>}
-      </h3>
+      </Heading>
       <div class="bar" aria-hidden="true">
         {route.parts.map((p) => (
           <Segment key={p.target} part={p} share={p.share} label />

@@ -21,7 +21,7 @@ export function Routing() {
       {routes?.length === 0 && <p class="quiet">No routes are configured. A route names the tiers of targets that applications ask for as one model.</p>}
       {views(routes).map((v, i) => (
         <section key={v.name} class="routing">
-          <RouteBar route={v} />
+          <RouteBar route={v} level="h2" />
           <Preview route={routes![i]!} />
         </section>
       ))}

@@ -49,7 +49,7 @@ function wellWords(targets: Target[]): Sentence {
   const n = tally(targets);
   const all = targets.length;
   if (all === 0) return { tone: "watch", parts: ["No targets are configured yet."] };
-  if (n.unknown === all) return { tone: "watch", parts: [`Listening: no verdict on any of ${all} targets yet.`] };
+  if (n.unknown === all) return { tone: "watch", parts: [`Listening: no verdict on ${all === 1 ? "the one target" : `any of ${all} targets`} yet.`] };
   const parts: Part[] = [];
   const well = all - n.unknown - n.recovering;
   if (well === all) parts.push(all === 1 ? "The one target is healthy" : `All ${all} targets are healthy`);

@@ -24,7 +24,7 @@ export function Slos() {
         </p>
       )}
       {all && all.length > 0 && (
-        <div class="scroll" tabIndex={0} role="region" aria-labelledby="page-title">
+        <div class="scroll" tabIndex={0} role="region" aria-label="Table, scrolls sideways">
           <table class="list">
             <thead>
               <tr>

@@ -16,7 +16,7 @@ import { useWorld, watcher } from "./world";
 
 const Charts = lazy(() => import("./charts").then((m) => m.Charts));
 
-const probesShown = 30;
+const probesShown = 60;
 
 export function TargetPage({ id }: { id: string }) {
   const known = useWorld((w) => w.targets?.find((t) => t.id === id));
@@ -40,8 +40,8 @@ export function TargetPage({ id }: { id: string }) {
     <article class="target-page">
       <Head id={id} target={target} detail={detail.data} error={detail.error} at={detail.at} />
       <div class="columns">
-        <Time id={id} />
         <WhyPanel target={target} detail={detail.data} />
+        <Time id={id} />
         <Probes id={id} observations={probes.data} canaries={canaries.data?.canaries} error={probes.error} />
       </div>
     </article>

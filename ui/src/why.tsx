@@ -22,8 +22,7 @@ export function WhyPanel({ target, detail }: { target?: Target; detail?: TargetD
       </ul>
       {silent.length > 0 && (
         <p class="quiet small">
-          {speaking.length === 0 ? "Nothing speaks for " : "Nothing speaks for "}
-          {silent.map((e) => e.hypothesis).join("; ")}.
+          Nothing speaks for {silent.map((e) => e.hypothesis).join("; ")}.
         </p>
       )}
       <UsualTable detail={detail} />
@@ -38,7 +37,7 @@ function Reasons({ target }: { target?: Target }) {
     <ul class="plain reasons">
       {reasons.map((r) => (
         <li key={r.signal + r.text}>
-          <b>{words(r.signal)}</b> {r.text}
+          {r.text || words(r.signal)} <span class="quiet num">({nats(r.evidence)})</span>
         </li>
       ))}
     </ul>

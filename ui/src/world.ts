@@ -31,6 +31,13 @@ const silence = 25_000;
 /** While the link is lost, the world is asked for this often, in milliseconds. */
 const whileLost = 10_000;
 
+/**
+ * A page that nobody looks at lets go of its stream after this long, in
+ * milliseconds: over HTTP/1.1 a browser grants six connections to one host, and
+ * six forgotten tabs would starve the seventh.
+ */
+const forgotten = 20_000;
+
 /** Events that come close together are drawn together, in milliseconds. */
 const gather = 200;
 
@@ -70,7 +77,16 @@ export class Watcher {
       if (this.world.link === "lost" && !document.hidden) this.refresh(all);
     }, whileLost);
     signal.addEventListener("abort", () => clearInterval(lost));
-    document.addEventListener("visibilitychange", () => document.hidden || this.refresh(all), { signal });
+    let away: ReturnType<typeof setTimeout> | undefined;
+    const seen = () => {
+      clearTimeout(away);
+      if (document.hidden) away = setTimeout(() => this.#pause.abort(), forgotten);
+      else {
+        this.refresh(all);
+        this.#knock();
+      }
+    };
+    document.addEventListener("visibilitychange", seen, { signal });
   }
 
   stop(): void {
@@ -92,6 +108,7 @@ export class Watcher {
   }
 
   #knock = () => {};
+  #pause = new AbortController();
 
   async #fetch(): Promise<void> {
     const due = [...this.#due];
@@ -115,9 +132,11 @@ export class Watcher {
     let attempt = 0;
     let opened = false;
     while (!signal.aborted) {
+      this.#pause = new AbortController();
+      const pause = this.#pause.signal;
       try {
         await stream("/v1/events", {
-          signal,
+          signal: AbortSignal.any([signal, pause]),
           silence,
           onOpen: () => {
             if (opened) this.refresh(all); // what was missed
@@ -131,16 +150,20 @@ export class Watcher {
         if (err instanceof Refused && err.status === 401) this.#set({ signedOut: true });
       }
       if (signal.aborted) return;
-      this.#set({ link: "lost" });
-      const wait = backoff(attempt++, Math.random());
-      await new Promise<void>((done) => {
-        const timer = setTimeout(done, wait);
-        this.#knock = () => {
-          clearTimeout(timer);
-          done();
-        };
-      });
+      this.#set({ link: pause.aborted ? "connecting" : "lost" });
+      await this.#rest(pause.aborted ? undefined : backoff(attempt++, Math.random()));
     }
+  }
+
+  /** rest waits, until somebody knocks when wait is undefined. */
+  #rest(wait: number | undefined): Promise<void> {
+    return new Promise((done) => {
+      const timer = wait === undefined ? undefined : setTimeout(done, wait);
+      this.#knock = () => {
+        clearTimeout(timer);
+        done();
+      };
+    });
   }
 
   #hear(e: Event): void {

@@ -1,0 +1,96 @@
+// Every page in real Chromium over the fake server: no console error, no axe
+// violation in both themes at three widths, nothing wider than the screen.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, test } from "node:test";
+import { axe, launch, missing, shot } from "./browser.mjs";
+import { start } from "./fake.mjs";
+
+const pages = [
+  { name: "overview", path: "/", ready: "a.cell" },
+  { name: "target", path: "/targets/gpt-us", ready: ".plot canvas" },
+  { name: "target-down", path: "/targets/mini-eu?range=6h", ready: ".plot canvas" },
+  { name: "incidents", path: "/incidents", ready: "table.list a" },
+  { name: "incident", path: "/incidents/0197a0", ready: ".timeline li" },
+  { name: "routing", path: "/routing", ready: "table.list td" },
+  { name: "slos", path: "/slos", ready: "table.list td" },
+  { name: "lost", path: "/targets/a/b", ready: ".empty" },
+];
+
+describe("pages", { skip: missing }, () => {
+  let fake, browser;
+  before(async () => {
+    fake = await start({ simulated: true });
+    browser = await launch();
+  });
+  afterEach(() => browser.only());
+  after(async () => {
+    await browser?.close();
+    await fake?.close();
+  });
+
+  for (const { name, path, ready } of pages) {
+    test(`${name} is clean in both themes at three widths`, async () => {
+      for (const theme of ["light", "dark"]) {
+        const page = await browser.page(fake.url + path, { theme, motion: "reduce" });
+        for (const width of [360, 1280, 2560]) {
+          await page.setViewportSize({ width, height: 900 });
+          await page.waitForSelector(ready);
+          await page.waitForFunction(() => document.querySelector(".link.live"));
+          assert.deepEqual(await axe(page), [], `${name} ${theme} ${width}: axe`);
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(wide <= 0, `${name} ${theme} ${width}: ${wide} px wider than the screen`);
+          await shot(page, `${name}-${theme}-${width}`);
+        }
+        assert.deepEqual(page.wrong, [], `${name} ${theme}: console`);
+        await page.close();
+      }
+    });
+  }
+
+  test("a chart's values are in its table", async () => {
+    const page = await browser.page(fake.url + "/targets/gpt-us");
+    await page.waitForSelector(".plot canvas");
+    await page.click(".as-table summary");
+    await page.waitForSelector(".as-table tbody tr");
+    const head = await page.textContent(".as-table thead");
+    assert.match(head, /first token p95/);
+    assert.ok((await page.locator(".as-table tbody tr").count()) > 50);
+    assert.match(await page.textContent(".as-table tbody"), /\d+ ms/);
+    assert.deepEqual(await axe(page), []);
+    await page.close();
+  });
+
+  test("the range is in the address, by button and by dragging", async () => {
+    const page = await browser.page(fake.url + "/targets/gpt-us");
+    await page.waitForSelector(".plot canvas");
+    await page.click(".ranges button:has-text('6h')");
+    await page.waitForURL(/range=6h/);
+    const box = await page.locator("[data-chart=first_token] .u-over").boundingBox();
+    await page.mouse.move(box.x + 100, box.y + 40);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 260, box.y + 40, { steps: 4 });
+    await page.mouse.up();
+    await page.waitForURL(/from=.*&to=/);
+    await page.goBack();
+    await page.waitForURL(/range=6h/);
+    assert.deepEqual(page.wrong, []);
+    await page.close();
+  });
+
+  test("a theme that was chosen stays through a reload", async () => {
+    const page = await browser.page(fake.url, { theme: "dark" });
+    const paper = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    await page.waitForSelector("a.cell");
+    const dark = await paper();
+    await page.click("[aria-label='Theme: system']");
+    const light = await paper();
+    assert.notEqual(light, dark);
+    await page.reload();
+    await page.waitForSelector("a.cell");
+    assert.equal(await paper(), light);
+    await page.click("[aria-label='Theme: light']");
+    await page.click("[aria-label='Theme: dark']");
+    await page.close();
+  });
+});
