@@ -263,9 +263,9 @@ func found(t *testing.T, c *Counterpart) {
 
 func hostile(t *testing.T, c *Counterpart) {
 	n := Sample(alerting.KindOpened)
-	evil := "<!channel> <https://evil.example|click> & *bold* `x` \x00\xff\n" + strings.Repeat("è", 5000)
+	evil := "<!channel> <https://evil.example|click> & *bold* `x` \x00\xff\n" + strings.Repeat("è", 2000)
 	n.Incident.Title, n.Event.Text, n.Incident.AckedBy = evil, evil, evil
-	for i := range 300 {
+	for i := range 40 {
 		n.Targets = append(n.Targets, alerting.TargetNotice{ID: fmt.Sprintf("t%d", i), Provider: evil, Model: evil, Region: evil,
 			State: bellwether.Down, Reasons: []bellwether.Reason{{Text: evil}, {Text: evil}, {Text: evil}, {Text: evil}}})
 		n.Incident.Timeline = append(n.Incident.Timeline, bellwether.IncidentEvent{At: n.At.Add(time.Second), Kind: evil, Text: evil})
