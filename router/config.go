@@ -103,8 +103,8 @@ func loopback(host string) bool {
 // Target is a target with what it takes to call it.
 type Target struct {
 	bellwether.Target
-	Protocol llm.Protocol
 	Endpoint llm.Endpoint
+	Protocol llm.Protocol
 	// ModelName is what the wire calls the model. Empty means Model.
 	ModelName string
 }

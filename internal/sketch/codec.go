@@ -38,9 +38,13 @@ func zeroLast(b []byte, zero float64) []byte {
 	return append(append(make([]byte, 0, len(b)), b[n:]...), b[:n]...)
 }
 
+// prefix is the index mapping as it is written; a string, so that nobody can
+// change it.
+var prefix = string(New().Bytes())
+
 // Prefix returns the bytes that every sketch starts with. Whoever keeps many
 // small sketches may leave them out; [Parse] reads a sketch without them.
-func Prefix() []byte { return New().Bytes() }
+func Prefix() string { return prefix }
 
 // Parse reads what [Sketch.Bytes] wrote. It trusts nothing: data that is too
 // long, cut, of another accuracy, or holding negative values or counts is an

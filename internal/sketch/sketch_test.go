@@ -111,7 +111,7 @@ func TestParseReadsWhatBytesWrote(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := sketchOf(values().Draw(t, "values"))
 		b := s.Bytes()
-		for _, in := range [][]byte{b, bytes.TrimPrefix(b, sketch.Prefix())} {
+		for _, in := range [][]byte{b, bytes.TrimPrefix(b, []byte(sketch.Prefix()))} {
 			got, err := sketch.Parse(in)
 			if err != nil {
 				t.Fatalf("Parse(%x): %v", in, err)
@@ -120,7 +120,7 @@ func TestParseReadsWhatBytesWrote(t *testing.T) {
 				t.Fatalf("Parse(%x) = %x", b, got.Bytes())
 			}
 		}
-		if !bytes.HasPrefix(b, sketch.Prefix()) {
+		if !bytes.HasPrefix(b, []byte(sketch.Prefix())) {
 			t.Fatalf("Bytes() = %x, want it to start with %x", b, sketch.Prefix())
 		}
 	})

@@ -1,0 +1,406 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/alerting"
+	"github.com/bellwether-llm/bellwether/alerting/slack"
+	"github.com/bellwether-llm/bellwether/alerting/webhook"
+	"github.com/bellwether-llm/bellwether/api"
+	"github.com/bellwether-llm/bellwether/internal/conf"
+	"github.com/bellwether-llm/bellwether/probes"
+	"github.com/bellwether-llm/bellwether/router"
+	"github.com/bellwether-llm/bellwether/scoring"
+	"github.com/bellwether-llm/bellwether/slo"
+	"github.com/bellwether-llm/bellwether/store/sqlite"
+	"github.com/bellwether-llm/bellwether/ui"
+)
+
+// app is a running server: the spokes and what ties them together. The path
+// of an observation through it is in docs/architecture.md.
+type app struct {
+	cfg   atomic.Pointer[Config]
+	log   *slog.Logger
+	store *sqlite.Store
+
+	journal   *journal
+	pipeline  *pipeline
+	publisher *publisher
+	prober    *probes.Prober
+	scheduler *probes.Scheduler
+	alerts    *alerts
+	dispatch  *alerting.Dispatcher
+	board     *api.Board
+	server    *api.Server
+	router    *router.Router // nil unless router.listen is set
+
+	apiListener    net.Listener
+	routerListener net.Listener
+	simulated      bool // some of the history is invented
+}
+
+// appOptions are what the demo sets beside a config.
+type appOptions struct {
+	simulated bool
+	tick      time.Duration                                           // 0: tickEvery
+	warmup    bool                                                    // send every probe once at the start
+	seed      func(*scoring.Engine, *journal, uint64) (uint64, error) // folds a history in before anything else
+}
+
+// newApp opens the store and the listeners, restores what was known, and ties
+// everything together. Close undoes it; Run runs it.
+func newApp(ctx context.Context, cfg Config, log *slog.Logger, o appOptions) (_ *app, err error) {
+	a := &app{log: log, simulated: o.simulated}
+	a.cfg.Store(&cfg)
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	if err := a.open(ctx, cfg); err != nil {
+		return nil, err
+	}
+	engine, seq, err := a.restore(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	a.journal = newJournal(a.store, log)
+	if o.seed != nil {
+		if seq, err = o.seed(engine, a.journal, seq); err != nil {
+			return nil, err
+		}
+	}
+	a.pipeline = newPipeline(engine, seq, a.journal, a.sinks(), log)
+	if o.tick > 0 {
+		a.pipeline.tick = o.tick
+	}
+	if err := a.startProbing(cfg, o.warmup); err != nil {
+		return nil, err
+	}
+	if err := a.startAlerting(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if err := a.startServing(cfg); err != nil {
+		return nil, err
+	}
+	if err := a.publisher.start(ctx, engine.Routes()); err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	return a, a.startRouting(cfg)
+}
+
+// open takes hold of what another process may have: ports and the database.
+func (a *app) open(ctx context.Context, cfg Config) (err error) {
+	if a.apiListener, err = listen("server.listen", cfg.Server.Address()); err != nil {
+		return err
+	}
+	if cfg.Router.Listen != "" {
+		if a.routerListener, err = listen("router.listen", cfg.Router.Listen); err != nil {
+			return err
+		}
+	}
+	a.store, err = sqlite.Open(ctx, cfg.Store.File(), sqlite.Options{Retention: cfg.Store.Retention, Log: a.log})
+	return err
+}
+
+// Close releases what newApp took hold of. It is for an app that never ran, or
+// after Run.
+func (a *app) Close() {
+	for _, ln := range []net.Listener{a.apiListener, a.routerListener} {
+		if ln != nil {
+			_ = ln.Close() // closed by its server already, where that ran
+		}
+	}
+	if a.prober != nil {
+		a.prober.Close()
+	}
+	if a.store != nil {
+		if err := a.store.Close(); err != nil {
+			a.log.Error("close the store", "err", err)
+		}
+	}
+}
+
+// engineConfig is what scoring needs to know of a config.
+func engineConfig(cfg Config, jobs []probes.Job) scoring.Config {
+	return scoring.Config{Policy: cfg.Scoring, Targets: cfg.targets(), Routes: cfg.routes(),
+		Interval: intervals(jobs, time.Now()), Vantages: []string{cfg.Vantage}}
+}
+
+// intervals returns the expected time between scheduled probes of each target,
+// over all its canaries.
+func intervals(jobs []probes.Job, at time.Time) map[string]time.Duration {
+	rate := map[string]float64{} // per second
+	for _, j := range jobs {
+		if d := j.Interval(at); d > 0 {
+			rate[j.Target.ID] += 1 / d.Seconds()
+		}
+	}
+	out := make(map[string]time.Duration, len(rate))
+	for id, r := range rate {
+		out[id] = time.Duration(float64(time.Second) / r)
+	}
+	return out
+}
+
+func (c *Config) jobs() ([]probes.Job, error) {
+	return probes.Jobs(c.Config, c.probeTargets(), probes.Place{Vantage: c.Vantage})
+}
+
+// restore returns an engine that knows everything on disk: the newest
+// checkpoint, and the records behind it folded again.
+func (a *app) restore(ctx context.Context, cfg Config) (*scoring.Engine, uint64, error) {
+	jobs, err := cfg.jobs()
+	if err != nil {
+		return nil, 0, err
+	}
+	engine, err := scoring.New(engineConfig(cfg, jobs))
+	if err != nil {
+		return nil, 0, err
+	}
+	seq, data, err := a.store.Checkpoint(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("restore: checkpoint: %w", err)
+	}
+	if data != nil {
+		if err := engine.Restore(data); err != nil {
+			a.log.Warn("scoring state of another version; rebuilding it from the kept observations", "err", err)
+			seq = 0
+			if engine, err = scoring.New(engineConfig(cfg, jobs)); err != nil {
+				return nil, 0, err
+			}
+		}
+	}
+	folded := 0
+	err = a.store.Records(ctx, seq, func(r bellwether.Record) error {
+		engine.Fold(r)
+		seq = r.Seq
+		folded++
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("restore: replay: %w", err)
+	}
+	last, err := a.store.LastSeq(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("restore: %w", err)
+	}
+	if folded > 0 || data != nil {
+		a.log.Info("state restored", "replayed", folded, "sequence", max(seq, last))
+	}
+	return engine, max(seq, last), nil
+}
+
+// sinks are who is told what the pipeline concludes.
+func (a *app) sinks() sinks {
+	return sinks{
+		publish:  func(routes map[string]bellwether.RouteWeights) { a.publisher.publish(routes) },
+		observed: func(o bellwether.Observation) { a.server.Observe(o) },
+		changed: func(c bellwether.Change) {
+			a.log.Info("verdict", "target", c.Target, "from", c.From, "to", c.To, "cause", c.Cause, "weight", c.Weight, "why", why(c.Reasons))
+			a.alerts.Changed(c)
+			a.server.Changed(c)
+		},
+		suspect: func(s bellwether.Suspicion) { a.scheduler.Suspect(s) },
+		tick:    func(time.Time) { a.publisher.tick() },
+	}
+}
+
+// why is the first reason in words.
+func why(rs []bellwether.Reason) string {
+	if len(rs) == 0 {
+		return ""
+	}
+	return rs[0].Text
+}
+
+func (a *app) startProbing(cfg Config, warmup bool) error {
+	prober, err := probes.New(probes.Options{Proxy: http.ProxyFromEnvironment, UserAgent: "bellwether/" + version()})
+	if err != nil {
+		return fmt.Errorf("probing: %w", err)
+	}
+	a.prober = prober
+	jobs, err := cfg.jobs()
+	if err != nil {
+		return fmt.Errorf("probing: %w", err)
+	}
+	a.scheduler, err = probes.NewScheduler(jobs, prober, a.pipeline.Observed,
+		probes.SchedulerOptions{Probing: cfg.Probing, Warmup: warmup, Log: a.log})
+	return err
+}
+
+// channels returns the alert channels that the config sets up.
+func channels(cfg alerting.Config) ([]alerting.Channel, error) {
+	var out []alerting.Channel
+	if cfg.Slack.Token != "" || cfg.Slack.WebhookURL != "" {
+		ch, err := slack.New(cfg.Slack)
+		if err != nil {
+			return nil, fmt.Errorf("alerting: slack: %w", err)
+		}
+		out = append(out, ch)
+	}
+	for _, w := range cfg.Webhooks {
+		ch, err := webhook.New(w)
+		if err != nil {
+			return nil, fmt.Errorf("alerting: webhook %s: %w", w.Name, err)
+		}
+		out = append(out, ch)
+	}
+	return out, nil
+}
+
+func (a *app) startAlerting(ctx context.Context, cfg Config) error {
+	chans, err := channels(cfg.Alerting)
+	if err != nil {
+		return err
+	}
+	if a.dispatch, err = alerting.NewDispatcher(a.store, chans, alerting.Options{Logger: a.log}); err != nil {
+		return err
+	}
+	saved, err := a.recentIncidents(ctx)
+	if err != nil {
+		return fmt.Errorf("alerting: %w", err)
+	}
+	tracker := alerting.NewTracker(cfg.alertConfig(), cfg.targets(), saved)
+	a.alerts = newAlerts(tracker, a.store, func(in bellwether.Incident) { a.server.IncidentChanged(in) }, a.dispatch.Wake, a.log)
+	a.alerts.Reconcile(a.pipeline.Assessments(), time.Now().UTC())
+	return nil
+}
+
+// alertConfig is the alerting section with the links' address filled in.
+func (c *Config) alertConfig() alerting.Config {
+	out := c.Alerting
+	out.PublicURL = firstOf(out.PublicURL, c.Server.PublicURL)
+	return out
+}
+
+// recentIncidents returns the open incidents and the newest ended ones.
+func (a *app) recentIncidents(ctx context.Context) ([]bellwether.Incident, error) {
+	open, _, err := a.store.Incidents(ctx, bellwether.Query{State: bellwether.IncidentOpen, Limit: 1000})
+	if err != nil {
+		return nil, err
+	}
+	ended, _, err := a.store.Incidents(ctx, bellwether.Query{State: bellwether.IncidentResolved, Limit: 200})
+	return append(ended, open...), err
+}
+
+func (a *app) startServing(cfg Config) error {
+	a.board = api.NewBoard()
+	a.publisher = &publisher{store: a.store, journal: a.journal, board: a.board, log: a.log,
+		ttl: cfg.Server.WeightsTTL(), hold: cfg.Server.WeightsHold()}
+	var err error
+	a.server, err = api.New(cfg.Server, api.Deps{
+		Board: a.board, Store: a.store, Facts: a.facts, Assessments: a.pipeline.Assessments,
+		Ingest: a.pipeline.Ingest, Override: a.pipeline.Override, Probe: a.probe,
+		Acknowledge: a.alerts.Ack, Annotate: a.alerts.Annotate,
+		Attainments: a.attainments, WriteSLOs: slo.WriteCSV, Ready: a.ready,
+		UI: ui.Handler(), Log: a.log,
+	})
+	return err
+}
+
+// startRouting sets up the bundled router, which follows this very server
+// over the loopback: what it gets is what every router gets.
+func (a *app) startRouting(cfg Config) error {
+	if a.routerListener == nil {
+		return nil
+	}
+	server := firstOf(cfg.Router.Server, "http://"+dialable(a.apiListener.Addr()))
+	token := cfg.Router.Token
+	if token == "" {
+		token = a.ownToken(cfg)
+	}
+	if cfg.Router.StateFile == "" {
+		cfg.Router.StateFile = filepath.Join(filepath.Dir(cfg.Store.File()), "router-weights.json")
+	}
+	var err error
+	a.router, err = newRouter(cfg, server, token, a.log)
+	return err
+}
+
+// ownToken finds a token that lets our own router read and observe.
+func (a *app) ownToken(cfg Config) conf.Secret {
+	for _, t := range cfg.Server.Tokens {
+		if slices.Contains(t.Scopes, api.Read) && slices.Contains(t.Scopes, api.Observe) {
+			return t.Token
+		}
+	}
+	return ""
+}
+
+// dialable returns an address under which this machine reaches a listener.
+func dialable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+	}
+	return addr.String()
+}
+
+// Run runs everything until ctx ends, then stops it in order: what takes
+// things in first, then the pipeline, then what keeps them.
+func (a *app) Run(ctx context.Context, more ...part) error {
+	defer a.Close()
+	stages := [][]part{more}
+	if a.router != nil {
+		stages = append(stages,
+			[]part{{"router", serveHTTP(a.routerListener, a.router.Handler(), a.log)}},
+			[]part{{"router follows", a.router.Run}}) // its last report needs the API
+	}
+	stages = append(stages,
+		[]part{{"probing", a.scheduler.Run}, {"api", serveHTTP(a.apiListener, a.server.Handler(), a.log)}, {"api streams", a.server.Run}},
+		[]part{{"pipeline", a.pipeline.Run}},
+		[]part{{"alerts", a.alerts.Run}},
+		a.keepers())
+	return runStages(ctx, stages...)
+}
+
+// keepers stop last: they write what the others concluded.
+func (a *app) keepers() []part {
+	return []part{{"journal", a.journal.Run}, {"dispatcher", a.dispatch.Run}, {"store", a.store.Run}}
+}
+
+// probe serves POST /v1/probes.
+func (a *app) probe(ctx context.Context, f api.ProbeFilter) ([]bellwether.Observation, error) {
+	return a.scheduler.Now(ctx, probes.Filter{Targets: f.Targets, Canaries: f.Canaries}), ctx.Err()
+}
+
+// ready serves /readyz: never "a provider is ill".
+func (a *app) ready(ctx context.Context) []api.Check {
+	_, err := a.store.LastSeq(ctx)
+	checks := []api.Check{{Name: "store", Err: err}}
+	if lost := a.journal.Lost(); lost > 0 {
+		checks = append(checks, api.Check{Name: fmt.Sprintf("store: %d records could not be kept since the start", lost)})
+	}
+	return checks
+}
+
+// attainments serves /v1/slos.
+func (a *app) attainments(ctx context.Context, from, to time.Time) ([]bellwether.Attainment, error) {
+	return slo.Report(ctx, a.store, a.store, a.cfg.Load().sloRequest(from, to))
+}
+
+// sloRequest asks how the objectives stand in [from, to); zero times mean each
+// objective's own window up to now.
+func (c *Config) sloRequest(from, to time.Time) slo.Request {
+	return slo.Request{Objectives: c.SLOs, Targets: c.targets(), Routes: c.routes(), From: from, To: to, Now: time.Now().UTC()}
+}
+
+// tempDir returns a folder for a demo's data and what removes it.
+func tempDir() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", "bellwether-demo-*")
+	if err != nil {
+		return "", nil, fmt.Errorf("data folder: %w", err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
+}

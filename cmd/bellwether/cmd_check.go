@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bellwether-llm/bellwether/probes"
+)
+
+func newCheckCommand() *cobra.Command {
+	var file string
+	var schema bool
+	c := &cobra.Command{
+		Use: "check --config FILE", Short: "Validate a config and print what would run", Args: cobra.NoArgs,
+		Long: `Reports everything that is wrong with a config at once, with file, line and
+column and what to write instead; then what would run, how many probes a day
+that is, what they cost, and which routes stand on one leg.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if schema {
+				_, err := c.OutOrStdout().Write(configSchema)
+				return err
+			}
+			cfg, err := LoadConfig(file)
+			if err != nil {
+				return err
+			}
+			printPlan(c.OutOrStdout(), file, cfg)
+			return nil
+		},
+	}
+	configFlag(c, &file)
+	c.Flags().BoolVar(&schema, "schema", false, "print the config's JSON Schema, for editors")
+	return c
+}
+
+func printPlan(w io.Writer, file string, cfg Config) {
+	fmt.Fprintf(w, "%s is valid: %d providers, %d targets, %d canaries, %d routes, %d objectives\n\n",
+		file, len(cfg.Providers), len(cfg.Targets), len(cfg.Canaries), len(cfg.Routes), len(cfg.SLOs))
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "CANARY\tTARGET\tSCHEDULE\tPROBES/DAY\tUSD/DAY\tAT MOST")
+	var perDay, typical, worst float64
+	for _, l := range probes.Plan(cfg.Config, cfg.targets()) {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.0f\t%.4f\t%.4f\n", l.Canary, l.Target, l.Schedule, l.PerDay, l.Typical, l.WorstCase)
+		perDay, typical, worst = perDay+l.PerDay, typical+l.Typical, worst+l.WorstCase
+	}
+	fmt.Fprintf(t, "all\t\t\t%.0f\t%.4f\t%.4f\n", perDay, typical, worst)
+	_ = t.Flush()
+	b := cfg.Probing.WithDefaults().TotalBudget
+	fmt.Fprintf(w, "\nWhile something looks wrong, targets are probed every %v on top of this, within %s a day.\n",
+		cfg.Probing.WithDefaults().FastInterval.Std(), budgetText(b))
+	if warnings := routeWarnings(cfg); len(warnings) > 0 {
+		fmt.Fprintln(w)
+		for _, line := range warnings {
+			fmt.Fprintln(w, "warning: "+line)
+		}
+	}
+}
+
+func budgetText(b probes.Budget) string {
+	part := func(n float64, format string) string {
+		if n < 0 {
+			return "any number of" + format[strings.Index(format, " "):]
+		}
+		return fmt.Sprintf(format, n)
+	}
+	usd := "any cost"
+	if b.USD >= 0 {
+		usd = fmt.Sprintf("%.2f USD", b.USD)
+	}
+	return part(float64(b.Probes), "%.0f probes") + ", " + part(float64(b.Tokens), "%.0f tokens") + " and " + usd
+}
+
+// routeWarnings says which routes would fall with one vendor, region or key,
+// and which fallbacks cannot do what the first choice can.
+func routeWarnings(cfg Config) []string {
+	var out []string
+	byID := map[string]TargetConfig{}
+	for _, t := range cfg.Targets {
+		byID[t.ID] = t
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Routes)) {
+		var members []TargetConfig
+		for _, tier := range cfg.Routes[name].Tiers {
+			for _, e := range tier {
+				members = append(members, byID[e.Target])
+			}
+		}
+		for _, text := range append(legs(cfg, members), lacks(members)...) {
+			out = append(out, "route "+name+" "+text)
+		}
+	}
+	return out
+}
+
+// legs names what all members of a route share.
+func legs(cfg Config, members []TargetConfig) []string {
+	lineages, regions, keys := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, m := range members {
+		p := cfg.Providers[m.Provider]
+		lineages[p.lineage(m.Provider)] = true
+		regions[m.Region] = true
+		keys[p.endpoint(m.Region).Key.Reveal()] = true
+	}
+	only := func(set map[string]bool) string { return slices.Collect(maps.Keys(set))[0] }
+	var out []string
+	if len(members) == 1 {
+		return []string{"has one target and no fallback: when it is down, so is the route"}
+	}
+	if len(lineages) == 1 {
+		out = append(out, fmt.Sprintf("rests on one vendor's models (%s): add a fallback of another vendor", only(lineages)))
+	}
+	if len(regions) == 1 && only(regions) != "" {
+		out = append(out, fmt.Sprintf("rests on one region (%s): add a target elsewhere", only(regions)))
+	}
+	if len(keys) == 1 && only(keys) != "" {
+		out = append(out, "rests on one API key: when it expires or runs out, so does the route")
+	}
+	return out
+}
+
+// lacks names fallbacks that cannot do what the first target can.
+func lacks(members []TargetConfig) []string {
+	var out []string
+	first := members[0]
+	for _, m := range members[1:] {
+		var missing []string
+		for _, c := range first.Capabilities {
+			if !slices.Contains(m.Capabilities, c) {
+				missing = append(missing, c)
+			}
+		}
+		if len(missing) > 0 {
+			out = append(out, fmt.Sprintf("falls back from %s to %s, which lacks %s", first.ID, m.ID, strings.Join(missing, ", ")))
+		}
+		if first.ContextWindow > 0 && m.ContextWindow > 0 && m.ContextWindow < first.ContextWindow {
+			out = append(out, fmt.Sprintf("falls back from %s to %s, whose context window is smaller (%d against %d tokens)",
+				first.ID, m.ID, m.ContextWindow, first.ContextWindow))
+		}
+	}
+	return out
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bellwether-llm/bellwether/api/client"
+	"github.com/bellwether-llm/bellwether/internal/conf"
+	"github.com/bellwether-llm/bellwether/router"
+)
+
+func newRouterCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use: "router --config FILE", Short: "Run the bundled OpenAI-compatible router alone", Args: cobra.NoArgs,
+		Long: `Runs the router alone. It follows the server in router.server; without one it
+routes by the base weights.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := LoadConfig(file)
+			if err != nil {
+				return err
+			}
+			return runRouter(c.Context(), cfg, newLogger(c.ErrOrStderr(), false))
+		},
+	}
+	configFlag(c, &file)
+	return c
+}
+
+// configFlag adds the flag that names the config file.
+func configFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVarP(file, "config", "c", "bellwether.yaml", "the config `FILE`")
+}
+
+// routerSetup returns what the router serves.
+func (c *Config) routerSetup() router.Setup {
+	var s router.Setup
+	for _, t := range c.probeTargets() {
+		s.Targets = append(s.Targets, router.Target(t))
+	}
+	for _, r := range c.routes() {
+		rc := c.Routes[r.Name]
+		s.Routes = append(s.Routes, router.Route{Route: r, FirstToken: rc.FirstTokenLimit.Std(),
+			Stall: rc.StallLimit.Std(), Total: rc.TotalLimit.Std()})
+	}
+	return s
+}
+
+// newRouter returns the router of a config, following server unless it is "".
+func newRouter(cfg Config, server string, token conf.Secret, log *slog.Logger) (*router.Router, error) {
+	o := router.Options{Logger: log}
+	if server != "" {
+		follower, err := client.New(client.Config{Server: server, Token: token, Region: cfg.Router.Region, Name: routerName(cfg), Log: log})
+		if err != nil {
+			return nil, err
+		}
+		o.Follower = follower
+	}
+	return router.New(cfg.Router, cfg.routerSetup(), o)
+}
+
+func routerName(cfg Config) string { return firstOf(cfg.Router.Name, hostname(), "router") }
+
+func runRouter(ctx context.Context, cfg Config, log *slog.Logger) error {
+	cfg.Router.Listen = firstOf(cfg.Router.Listen, router.DefaultListen)
+	ln, err := listen("router.listen", cfg.Router.Listen)
+	if err != nil {
+		return err
+	}
+	rt, err := newRouter(cfg, cfg.Router.Server, cfg.Router.Token, log)
+	if err != nil {
+		return err
+	}
+	log.Info("router listens", "address", "http://"+ln.Addr().String(), "follows", firstOf(cfg.Router.Server, "nobody: base weights"))
+	return runStages(ctx, []part{{"router", serveHTTP(ln, rt.Handler(), log)}}, []part{{"router follows", rt.Run}})
+}
+
+// listen opens a listener, or says which setting to change.
+func listen(setting, address string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; free the port, or set another address", setting, err)
+	}
+	return ln, nil
+}
+
+// drainTime is how long requests under way may take once the program stops.
+const drainTime = 10 * time.Second
+
+// serveHTTP returns what serves h on ln until its context ends, then drains.
+func serveHTTP(ln net.Listener, h http.Handler, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+			MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+		done := make(chan error, 1)
+		go func() { done <- srv.Serve(ln) }()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+		}
+		drain, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		if err := srv.Shutdown(drain); err != nil {
+			_ = srv.Close() // some would not end in time
+		}
+		<-done
+		return nil
+	}
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/bellwether-llm/bellwether/api"
+	"github.com/bellwether-llm/bellwether/probes"
+)
+
+// facts are what the API says about the config.
+func (a *app) facts() api.Facts {
+	cfg := a.cfg.Load()
+	f := api.Facts{Version: version(), Vantage: cfg.Vantage, Simulated: a.simulated, Targets: cfg.targets(), Routes: cfg.routes()}
+	plan := map[string][]probes.PlanLine{}
+	for _, l := range probes.Plan(cfg.Config, f.Targets) {
+		plan[l.Canary] = append(plan[l.Canary], l)
+	}
+	for _, c := range cfg.Canaries {
+		d := c.WithDefaults()
+		out := api.Canary{Name: c.Name, Schedule: d.Schedule, Prompt: c.Prompt, MaxTokens: d.MaxTokens, Stream: c.Streams()}
+		for _, spec := range c.Checks {
+			for kind, value := range spec {
+				out.Checks = append(out.Checks, fmt.Sprintf("%s: %v", kind, value))
+			}
+		}
+		for _, l := range plan[c.Name] {
+			out.Targets = append(out.Targets, l.Target)
+			out.ProbesPerDay += l.PerDay
+			out.CostPerDay += l.Typical
+		}
+		f.Canaries = append(f.Canaries, out)
+	}
+	return f
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/internal/conf"
+	"github.com/bellwether-llm/bellwether/llm"
+)
+
+// ProviderConfig is a company or server behind one wire protocol.
+type ProviderConfig struct {
+	// Protocol is the wire protocol: openai (also any OpenAI-compatible server: vLLM, Ollama, Mistral ...), anthropic, gemini or azure.
+	Protocol llm.Protocol `yaml:"protocol"`
+	// BaseURL is where the protocol is spoken, without a trailing slash. Default: the provider's public address for openai, anthropic and gemini.
+	BaseURL string `yaml:"base_url"`
+	// APIKey is the key: ${NAME} reads the environment, file:/path reads a file. None for servers that want none.
+	APIKey conf.Secret `yaml:"api_key"`
+	// APIVersion is azure's api-version or anthropic's version header. Default: the newest that this program knows.
+	APIVersion string `yaml:"api_version"`
+	// Headers are sent with every request.
+	Headers map[string]conf.Secret `yaml:"headers"`
+	// Lineage is whose models these are, for the warning about routes that rest on one vendor. Default: openai for azure, else the provider's own name.
+	Lineage string `yaml:"lineage"`
+	// Regions give an address and key of its own to a region, by the name that targets use.
+	Regions map[string]RegionConfig `yaml:"regions"`
+}
+
+// RegionConfig is what differs in one region of a provider.
+type RegionConfig struct {
+	// BaseURL of the region. Default: the provider's.
+	BaseURL string `yaml:"base_url"`
+	// APIKey of the region. Default: the provider's.
+	APIKey conf.Secret `yaml:"api_key"`
+}
+
+// defaultBaseURL is a provider's public address.
+func defaultBaseURL(p llm.Protocol) string {
+	switch p {
+	case llm.OpenAI:
+		return "https://api.openai.com/v1"
+	case llm.Anthropic:
+		return "https://api.anthropic.com"
+	case llm.Gemini:
+		return "https://generativelanguage.googleapis.com"
+	}
+	return ""
+}
+
+// endpoint returns where and with which key the provider is called in region.
+func (p ProviderConfig) endpoint(region string) llm.Endpoint {
+	r := p.Regions[region]
+	e := llm.Endpoint{
+		BaseURL: firstOf(r.BaseURL, p.BaseURL, defaultBaseURL(p.Protocol)),
+		Key:     firstOf(r.APIKey, p.APIKey), APIVersion: p.APIVersion,
+	}
+	e.BaseURL = strings.TrimRight(e.BaseURL, "/")
+	if len(p.Headers) > 0 {
+		e.Header = http.Header{}
+		for _, k := range slices.Sorted(maps.Keys(p.Headers)) {
+			e.Header.Set(k, p.Headers[k].Reveal())
+		}
+	}
+	return e
+}
+
+// firstOf returns the first value that is not empty.
+func firstOf[T ~string](values ...T) T {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func (p ProviderConfig) lineage(name string) string {
+	if p.Lineage != "" {
+		return p.Lineage
+	}
+	if p.Protocol == llm.Azure {
+		return "openai"
+	}
+	return name
+}
+
+func (p ProviderConfig) validate(path string) []conf.Problem {
+	var ps []conf.Problem
+	if _, err := llm.For(p.Protocol); err != nil {
+		ps = append(ps, conf.Problem{Path: path + ".protocol", Text: fmt.Sprintf("%q is no known protocol", p.Protocol),
+			Remedy: fmt.Sprintf("write one of %v; servers that speak OpenAI's protocol are `openai` with their base_url", llm.Protocols())})
+	}
+	if p.BaseURL == "" && defaultBaseURL(p.Protocol) == "" && len(p.Regions) == 0 {
+		ps = append(ps, conf.Problem{Path: path, Text: "has no base_url", Remedy: "write base_url, or regions with one each"})
+	}
+	ps = append(ps, checkURL(path+".base_url", p.BaseURL)...)
+	for _, name := range slices.Sorted(maps.Keys(p.Regions)) {
+		ps = append(ps, checkURL(path+".regions."+name+".base_url", p.Regions[name].BaseURL)...)
+	}
+	return ps
+}
+
+func checkURL(path, s string) []conf.Problem {
+	if s == "" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		return []conf.Problem{{Path: path, Text: fmt.Sprintf("%q is not a web address", redactURL(s)), Remedy: "write https://host/path"}}
+	case u.User != nil || u.RawQuery != "":
+		return []conf.Problem{{Path: path, Text: "holds a password or a query", Remedy: "put the key into api_key"}}
+	}
+	return nil
+}
+
+// redactURL keeps userinfo and query out of messages.
+func redactURL(s string) string {
+	if i := strings.IndexAny(s, "@?"); i >= 0 {
+		return s[:min(i, 8)] + "..."
+	}
+	return s
+}
+
+// TargetConfig is a target and what it is able to do.
+type TargetConfig struct {
+	bellwether.Target `yaml:",inline"`
+	// Capabilities are what requests may need of it: vision, tools, json_schema, reasoning, logprobs.
+	Capabilities []string `yaml:"capabilities"`
+	// ContextWindow is the largest prompt plus answer, in tokens. 0: not known.
+	ContextWindow int `yaml:"context_window"`
+}
