@@ -108,3 +108,4 @@ CREATE TABLE deliveries (
 ) STRICT;
 CREATE INDEX deliveries_incident ON deliveries (incident, n);
 CREATE INDEX deliveries_owed ON deliveries (channel, incident, n) WHERE done = 0;
+CREATE INDEX deliveries_due ON deliveries (next) WHERE done = 0;

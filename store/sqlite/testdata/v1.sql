@@ -2,7 +2,7 @@ PRAGMA application_id=1650814060;
 PRAGMA foreign_keys=OFF;
 BEGIN TRANSACTION;
 CREATE TABLE migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, at TEXT NOT NULL) STRICT;
-INSERT INTO migrations VALUES(1,'0001_first.sql','e5550402cf02c1ef','2026-11-20T19:27:33Z');
+INSERT INTO migrations VALUES(1,'0001_first.sql','5fb276e8f7af9c0a','2026-11-20T19:27:33Z');
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value ANY NOT NULL
@@ -121,4 +121,5 @@ CREATE INDEX revisions_at ON revisions (at);
 CREATE INDEX incidents_opened ON incidents (opened, id);
 CREATE INDEX deliveries_incident ON deliveries (incident, n);
 CREATE INDEX deliveries_owed ON deliveries (channel, incident, n) WHERE done = 0;
+CREATE INDEX deliveries_due ON deliveries (next) WHERE done = 0;
 COMMIT;
