@@ -15,7 +15,8 @@ import (
 
 // Outbox is where deliveries are kept; the store. It is safe for concurrent
 // use. Owed returns what is due and undone, oldest first, and of each channel
-// and incident at most the oldest undone one, so that order is kept.
+// and incident at most the oldest undone one, so that order is kept. Deliveries
+// returns all of an incident's, done or not, in the order they were owed.
 type Outbox interface {
 	Owed(ctx context.Context, now time.Time, limit int) ([]bellwether.Delivery, error)
 	SettleDelivery(ctx context.Context, d bellwether.Delivery) error

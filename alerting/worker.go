@@ -107,14 +107,16 @@ func (w *worker) deliver(ctx context.Context, d bellwether.Delivery) {
 // this channel got before. Changes that piled up become the newest of them;
 // opened and resolved always go out. False means: not now.
 func (w *worker) conflate(ctx context.Context, d bellwether.Delivery, all []bellwether.Delivery) (bellwether.Delivery, []bellwether.Delivery, bool) {
-	slices.SortStableFunc(all, func(a, b bellwether.Delivery) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	var prior, newer []bellwether.Delivery
+	reached := false
 	for _, x := range all {
 		switch {
-		case x.Channel != w.channel.Name() || x.ID == d.ID || x.GivenUp:
+		case x.ID == d.ID:
+			reached = true
+		case x.Channel != w.channel.Name() || x.GivenUp:
 		case !x.SentAt.IsZero():
 			prior = append(prior, x)
-		case !x.CreatedAt.Before(d.CreatedAt):
+		case reached:
 			newer = append(newer, x)
 		}
 	}
