@@ -17,22 +17,49 @@ type answer struct {
 	words int  // the length that the question asks for, in words; 0: none
 }
 
-// reply answers a conversation: the last user turn is the question.
-func reply(messages []llm.Message, schema json.RawMessage, rng *rand.Rand) answer {
-	question := ""
+// question is what was understood of one; it does not change from asking to
+// asking, only the words of the answer do.
+type question struct {
+	fixed       string // said so, always
+	short, long string // the answer as a word and as a sentence; long may be ""
+	brief       bool   // a word was asked for
+	coin        bool   // yes or no, and we do not know: short is tossed for
+	no          string // what the coin's other side says
+	sentence    bool   // prose: one sentence
+	words       int    // prose: so many words; 0 as drawn
+}
+
+// understand reads a conversation: the last user turn is the question. A
+// schema, or a template in the question, makes the answer JSON.
+func understand(messages []llm.Message, schema json.RawMessage) question {
+	text := ""
 	for _, m := range messages {
 		if m.Role == "user" {
-			question = messageText(m)
+			text = messageText(m)
 		}
 	}
-	a := ask(question, rng)
+	q := read(text)
 	if len(schema) > 0 {
-		return answer{text: bySchema(schema, a.core(question)), known: true}
+		return question{fixed: bySchema(schema, q.core(text))}
 	}
-	if text, ok := byTemplate(question, a.core(question)); ok {
-		return answer{text: text, known: true}
+	if json, ok := byTemplate(text, q.core(text)); ok {
+		return question{fixed: json}
 	}
-	return a
+	return q
+}
+
+// core is the shortest form of the answer, as a JSON field would hold it.
+func (q question) core(text string) string {
+	if short, _, ok := look(text, strings.ToLower(text)); ok {
+		return short
+	}
+	switch {
+	case q.fixed != "":
+		return q.fixed
+	case q.short != "":
+		return q.short
+	}
+	return subjects[0]
 }
 
 // messageText is a turn's text; of a turn that holds more (images, parts), the
@@ -69,22 +96,28 @@ var (
 	upperEcho  = regexp.MustCompile(`^[A-Z0-9]+$`)
 )
 
-// ask answers one question. A question that the tables do not know gets prose.
-func ask(q string, rng *rand.Rand) answer {
-	lower := strings.ToLower(q)
-	if yesNo.MatchString(q) || numberIs.MatchString(q) || compare.MatchString(q) {
-		return decide(q, lower, rng)
+// read understands one question. One that the tables do not know gets prose.
+func read(text string) question {
+	lower := strings.ToLower(text)
+	q := question{brief: brief.MatchString(text)}
+	if yesNo.MatchString(text) || numberIs.MatchString(text) || compare.MatchString(text) {
+		return q.decided(text, lower)
 	}
-	if m := echo.FindStringSubmatch(q); m != nil {
-		return answer{text: m[1], known: true}
+	if m := echo.FindStringSubmatch(text); m != nil {
+		return question{fixed: m[1]}
 	}
-	if m := echoWord.FindStringSubmatch(q); m != nil && upperEcho.MatchString(m[1]) && m[1] != "JSON" {
-		return answer{text: m[1], known: true}
+	if m := echoWord.FindStringSubmatch(text); m != nil && upperEcho.MatchString(m[1]) && m[1] != "JSON" {
+		return question{fixed: m[1]}
 	}
-	if short, long, ok := look(q, lower); ok {
-		return phrase(q, short, long, rng)
+	var ok bool
+	if q.short, q.long, ok = look(text, lower); ok {
+		return q
 	}
-	return free(lower, rng)
+	if m := wantWords.FindStringSubmatch(lower); m != nil {
+		q.words = atoi(m[1])
+	}
+	q.sentence = q.words == 0 && (strings.Contains(lower, "one sentence") || strings.Contains(lower, "a sentence"))
+	return q
 }
 
 // look finds a question's short and long answer in the tables, or computes them.
@@ -116,78 +149,67 @@ func look(q, lower string) (short, long string, ok bool) {
 	return "", "", false
 }
 
-// phrase says an answer as a model would: briefly where that was asked, else
+// answer says the answer as a model would: briefly where that was asked, else
 // mostly in a sentence.
-func phrase(q, short, long string, rng *rand.Rand) answer {
+func (q question) answer(rng *rand.Rand) answer {
 	roll := rng.IntN(4)
-	text := long
 	switch {
-	case long == "":
-		text = short
-	case brief.MatchString(q):
-		text = short
-		if roll == 0 && !strings.HasSuffix(short, ".") {
-			text += "."
-		}
-	case roll == 0:
-		text = short
+	case q.fixed != "":
+		return answer{text: q.fixed, known: true}
+	case q.short == "":
+		var b strings.Builder
+		sentence(&b, rng)
+		return answer{text: b.String(), known: q.sentence, words: q.words}
+	case q.coin && rng.IntN(2) == 0:
+		return answer{text: q.no, known: true}
+	case q.long != "" && !q.brief && roll > 0:
+		return answer{text: q.long, known: true}
+	case q.long != "" && q.brief && roll == 0 && !strings.HasSuffix(q.short, "."):
+		return answer{text: q.short + ".", known: true}
 	}
-	return answer{text: text, known: true}
+	return answer{text: q.short, known: true}
 }
 
-// decide answers yes or no: computed or looked up, else by the toss of a coin.
-func decide(q, lower string, rng *rand.Rand) answer {
-	yes := rng.IntN(2) == 0
-	if m := capitalIs.FindStringSubmatch(q); m != nil {
-		_, city := countryIn(m[2])
-		yes = city != "" && strings.EqualFold(city, strings.TrimSpace(m[1]))
-	} else if m := compare.FindStringSubmatch(q); m != nil {
-		less := strings.Contains("less smaller lower fewer", strings.ToLower(m[2]))
-		a, b := atoi(m[1]), atoi(m[3])
-		yes = a > b && !less || a < b && less
-	} else if m := numberIs.FindStringSubmatch(q); m != nil {
-		yes = numberTest(atoi(m[1]), strings.ToLower(m[2]))
-	} else {
-		for _, s := range statements {
-			if containsAll(lower, s.words) {
-				yes = s.yes
-				break
-			}
-		}
-	}
+// decided answers yes or no: computed or looked up, else by the toss of a coin.
+func (q question) decided(text, lower string) question {
+	yes, known := verdict(text, lower)
 	words := [2]string{"No", "Yes"}
 	if strings.Contains(lower, "true or false") {
 		words = [2]string{"False", "True"}
 	}
-	text := words[0]
-	if yes {
-		text = words[1]
+	q.short, q.no, q.coin = words[1], words[0], !known
+	if known && !yes {
+		q.short = words[0]
 	}
-	if !brief.MatchString(q) && rng.IntN(3) == 0 {
-		text += "."
+	q.long = ""
+	if known {
+		q.long = q.short + "."
 	}
-	return answer{text: text, known: true}
+	return q
 }
 
-// free is the answer to a question that the tables do not know.
-func free(lower string, rng *rand.Rand) answer {
-	var b strings.Builder
-	sentence(&b, rng)
-	a := answer{text: b.String()}
-	if m := wantWords.FindStringSubmatch(lower); m != nil {
-		a.words = atoi(m[1])
-	} else if strings.Contains(lower, "one sentence") || strings.Contains(lower, "a sentence") {
-		a.known = true
+// verdict is the answer to a yes-or-no question, if it is known.
+func verdict(text, lower string) (yes, known bool) {
+	if m := capitalIs.FindStringSubmatch(text); m != nil {
+		_, city := countryIn(m[2])
+		return city != "" && strings.EqualFold(city, strings.TrimSpace(m[1])), true
 	}
-	return a
-}
-
-// core is the shortest form of an answer, as a JSON field would hold it.
-func (a answer) core(q string) string {
-	if short, _, ok := look(q, strings.ToLower(q)); ok {
-		return short
+	if m := compare.FindStringSubmatch(text); m != nil {
+		a, b := atoi(m[1]), atoi(m[3])
+		if strings.Contains("less smaller lower fewer", strings.ToLower(m[2])) {
+			return a < b, true
+		}
+		return a > b, true
 	}
-	return strings.TrimSuffix(a.text, ".")
+	if m := numberIs.FindStringSubmatch(text); m != nil {
+		return numberTest(atoi(m[1]), strings.ToLower(m[2])), true
+	}
+	for _, s := range statements {
+		if containsAll(lower, s.words) {
+			return s.yes, true
+		}
+	}
+	return false, false
 }
 
 func atoi(s string) int {

@@ -92,6 +92,7 @@ func dayLines(o DayOptions) []dayLine {
 			l.phase = time.Duration(seriesSeed(0, o.Vantage, t.ID, c.Name) % uint64(o.Interval))
 			l.call = call{name: name, factor: factor, profile: ProfileFor(name.Base).In(factor)}
 			l.call.req = llm.Request{MaxTokens: c.MaxTokens, Messages: []llm.Message{{Role: "user", Text: c.Prompt}}}
+			l.call.asked = understand(l.call.req.Messages, nil)
 			lines = append(lines, l)
 		}
 	}

@@ -54,12 +54,13 @@ func (s *Server) newPlan(req llm.Request, name modelName, region string, now tim
 	profile := ProfileFor(name.Base).In(factor)
 	sample, d := s.ledger.begin(name.Base, region, profile)
 	struck := s.faults.Load().striking(now, name.Base, region, d.faults)
-	return compose(call{req: req, name: name, at: now, profile: profile, sample: sample, dice: d, struck: struck, factor: factor})
+	return compose(call{req: req, asked: understand(req.Messages, req.JSONSchema), name: name, at: now, profile: profile, sample: sample, dice: d, struck: struck, factor: factor})
 }
 
 // call is all that decides an answer.
 type call struct {
 	req     llm.Request
+	asked   question // what was understood of it
 	name    modelName
 	at      time.Time
 	profile Profile // in its region
@@ -84,7 +85,7 @@ func compose(c call) *plan {
 	if s.Outcome != bellwether.OK {
 		p.failure = failure(http.StatusInternalServerError)
 	}
-	p.say(c.req, c.name, s, c.struck, c.dice)
+	p.say(c, s)
 	p.strike(c.struck)
 	p.cut(c.req)
 	return p
@@ -126,20 +127,21 @@ func seconds(v float64) time.Duration {
 }
 
 // say writes the answer's text, as the faults on content have it.
-func (p *plan) say(req llm.Request, name modelName, s Sample, struck []Fault, d dice) {
-	a := reply(req.Messages, req.JSONSchema, d.content)
+func (p *plan) say(c call, s Sample) {
+	d := c.dice
+	a := c.asked.answer(d.content)
 	p.finish = llm.FinishStop
 	n := s.Tokens
 	switch {
-	case name.Tokens >= 0:
-		n = name.Tokens
+	case c.name.Tokens >= 0:
+		n = c.name.Tokens
 	case a.known:
 		n = countPieces(a.text)
 	case a.words > 0:
 		n = a.words * 4 / 3
 	}
 	p.said = prose(a.text, n, d.content)
-	for _, f := range struck {
+	for _, f := range c.struck {
 		switch f.Kind {
 		case KindVerbose:
 			p.said = prose(strings.Join(p.said, ""), int(math.Ceil(f.Value*float64(len(p.said)))), d.content)
