@@ -36,6 +36,7 @@ func (c anthropic) Encode(e Endpoint, r Request) (Call, error) {
 	if err := r.check(Anthropic, no); err != nil {
 		return Call{}, err
 	}
+	r.Extra = r.own(Anthropic)
 	call := newCall(e, c.url(e, "/messages"), c.body(r), c.auth(e))
 	c.version(e, call.Header)
 	if r.Stream {
@@ -91,7 +92,7 @@ func (anthropic) body(r Request) []byte {
 	}
 	b = appendMetadata(b, r)
 	for _, k := range sortedKeys(r.Extra) {
-		if r.Dialect == Anthropic && !anthropicTyped(k) {
+		if !anthropicTyped(k) {
 			b = rawField(b, k, r.Extra[k])
 		}
 	}
@@ -101,15 +102,11 @@ func (anthropic) body(r Request) []byte {
 // appendMetadata appends the sub-objects that hold typed fields beside the
 // caller's own.
 func appendMetadata(b []byte, r Request) []byte {
-	var extra map[string]json.RawMessage
-	if r.Dialect == Anthropic {
-		extra = r.Extra
-	}
 	meta := []byte{'{'}
 	if r.User != "" {
 		meta = strField(meta, "user_id", r.User)
 	}
-	if meta = appendNested(meta, extra, "metadata."); len(meta) > 1 {
+	if meta = appendNested(meta, r.Extra, "metadata."); len(meta) > 1 {
 		b = rawField(b, "metadata", append(meta, '}'))
 	}
 	out := []byte{'{'}
@@ -117,7 +114,7 @@ func appendMetadata(b []byte, r Request) []byte {
 		format := strField([]byte{'{'}, "type", "json_schema")
 		out = rawField(out, "format", append(rawField(format, "schema", r.JSONSchema), '}'))
 	}
-	if out = appendNested(out, extra, "output_config."); len(out) > 1 {
+	if out = appendNested(out, r.Extra, "output_config."); len(out) > 1 {
 		b = rawField(b, "output_config", append(out, '}'))
 	}
 	return b

@@ -129,7 +129,7 @@ func anthropicSystem(raw json.RawMessage) ([]Message, error) {
 }
 
 func anthropicRequestMessage(raw json.RawMessage) (Message, error) {
-	f, err := parseFields(raw)
+	f, err := knownFields(raw)
 	if err != nil {
 		return Message{}, err
 	}

@@ -9,6 +9,18 @@ func BenchmarkDecodeOpenAIChunk(b *testing.B) {
 	benchDecode(b, OpenAI, strings.TrimSuffix(strings.TrimPrefix(chunkEvent, "data: "), "\n\n"))
 }
 
+// BenchmarkDecodeOpenAIChunkLongWay is what a chunk costs that is not the
+// common one.
+func BenchmarkDecodeOpenAIChunkLongWay(b *testing.B) {
+	d, data := &openAIDecoder{p: OpenAI}, []byte(strings.TrimPrefix(chunkEvent, "data: "))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := d.anyChunk(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkDecodeAnthropicDelta(b *testing.B) {
 	benchDecode(b, Anthropic, `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" capital"}}`)
 }

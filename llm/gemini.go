@@ -23,6 +23,7 @@ func (c gemini) Encode(e Endpoint, r Request) (Call, error) {
 	if err := r.check(Gemini, no); err != nil {
 		return Call{}, err
 	}
+	r.Extra = r.own(Gemini)
 	path := "/" + modelPath(r.Model)
 	if r.Stream {
 		path += ":streamGenerateContent?alt=sse"
@@ -79,23 +80,19 @@ func (c gemini) body(r Request) []byte {
 	}
 	b = append(b, ']')
 	b = appendInstruction(b, r.Messages)
-	var extra map[string]json.RawMessage
-	if r.Dialect == Gemini {
-		extra = r.Extra
-	}
-	if conf := c.config(r, extra); len(conf) > 1 {
+	if conf := c.config(r); len(conf) > 1 {
 		b = rawField(b, "generationConfig", append(conf, '}'))
 	}
-	for _, k := range sortedKeys(extra) {
+	for _, k := range sortedKeys(r.Extra) {
 		if k != "contents" && k != "systemInstruction" && !strings.HasPrefix(k, "generationConfig") {
-			b = rawField(b, k, extra[k])
+			b = rawField(b, k, r.Extra[k])
 		}
 	}
 	return append(b, '}')
 }
 
 // config returns the generation config without its closing brace.
-func (gemini) config(r Request, extra map[string]json.RawMessage) []byte {
+func (gemini) config(r Request) []byte {
 	b := []byte{'{'}
 	if r.MaxTokens > 0 {
 		b = intField(b, "maxOutputTokens", int64(r.MaxTokens))
@@ -119,7 +116,7 @@ func (gemini) config(r Request, extra map[string]json.RawMessage) []byte {
 		b = strField(b, "responseMimeType", "application/json")
 		b = rawField(b, "responseJsonSchema", r.JSONSchema)
 	}
-	return appendNested(b, extra, "generationConfig.")
+	return appendNested(b, r.Extra, "generationConfig.")
 }
 
 func appendContent(b []byte, t turn) []byte {

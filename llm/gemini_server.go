@@ -135,7 +135,7 @@ func takeGenerationConfig(r *Request, f fields) error {
 }
 
 func geminiContent(raw json.RawMessage) (Message, error) {
-	f, err := parseFields(raw)
+	f, err := knownFields(raw)
 	if err != nil {
 		return Message{}, err
 	}

@@ -145,7 +145,7 @@ func takeScalar(v any, raw []byte) (ok bool) {
 			*v = list
 		}
 	case *fields:
-		f, err := parseFields(raw)
+		f, err := knownFields(raw)
 		if ok = err == nil; ok {
 			*v = f
 		}

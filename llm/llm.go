@@ -123,7 +123,7 @@ type Delta struct {
 	Finish                 Finish
 	Usage                  *Usage // cumulative: the latest one counts
 	Logprobs               []float64
-	Done                   bool   // the protocol's own end of stream was seen
+	Done                   bool   // the protocol's own end of stream was seen; Gemini has none but its finish
 	Err                    *Error // an error inside a 200
 }
 
@@ -184,7 +184,8 @@ type Codec interface {
 	Encode(e Endpoint, r Request) (Call, error)
 	// Models returns the call that lists e's models.
 	Models(e Endpoint) Call
-	// Decode reads a whole answer with a 2xx status.
+	// Decode reads a whole answer with a 2xx status. An error that the provider
+	// put into it is returned as *Error; any other means that it cannot be read.
 	Decode(body []byte) (Response, error)
 	// Decoder returns a decoder for one streamed answer.
 	Decoder() StreamDecoder

@@ -26,6 +26,7 @@ func (c openAI) Encode(e Endpoint, r Request) (Call, error) {
 	if err := r.check(c.p, nil); err != nil {
 		return Call{}, err
 	}
+	r.Extra = r.own(c.p)
 	call := newCall(e, c.url(e, r.Model, "/chat/completions"), c.body(e, r), c.auth(e))
 	if r.Stream {
 		call.Header.Set("Accept", "text/event-stream")

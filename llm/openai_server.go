@@ -124,7 +124,7 @@ func takeResponseFormat(r *Request, f fields) error {
 // openAIRequestMessage reads one message. Beside role and content, members that
 // say nothing (null, empty) are dropped: SDKs echo answers with them.
 func openAIRequestMessage(raw json.RawMessage) (Message, error) {
-	f, err := parseFields(raw)
+	f, err := knownFields(raw)
 	if err != nil {
 		return Message{}, err
 	}

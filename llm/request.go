@@ -63,6 +63,15 @@ func (r Request) Without(names []string) (out Request, ok bool) {
 // foreign reports whether r's extra words are of another dialect than p's.
 func (r Request) foreign(p Protocol) bool { return r.Dialect.dialect() != p.dialect() }
 
+// own returns the extra fields to send to p: none where they are another
+// dialect's, of which check has let pass only what says nothing.
+func (r Request) own(p Protocol) map[string]json.RawMessage {
+	if r.foreign(p) {
+		return nil
+	}
+	return r.Extra
+}
+
 // check refuses what no codec could encode, and, where r came in another
 // dialect, what only that dialect can say. more are further fields that the
 // protocol cannot express.
@@ -209,7 +218,7 @@ func plainParts(raw []byte) (texts []string, plain bool, err error) {
 	}
 	plain = true
 	for _, part := range parts {
-		p, err := parseFields(part)
+		p, err := knownFields(part)
 		if err != nil {
 			return nil, false, err
 		}

@@ -237,7 +237,7 @@ func TestRequestsThatMakeNoSenseAreRefusedNamingTheField(t *testing.T) {
 		path, body string
 		want       string
 	}{
-		{OpenAI, "", `{`, "JSON"}, {OpenAI, "", `null`, "null"}, {OpenAI, "", `[]`, "array"},
+		{OpenAI, "", `{`, "JSON"}, {OpenAI, "", `null`, "null"}, {OpenAI, "", `[]`, "[] in place of an object"},
 		{OpenAI, "", `{}`, "messages"}, {OpenAI, "", `{"messages":[]}`, "messages"},
 		{OpenAI, "", `{"messages":[{"role":"user","content":"a"}],"temperature":"hot"}`, "temperature"},
 		{OpenAI, "", `{"messages":[{"role":"user","content":"a"}],"max_tokens":-1}`, "max_tokens"},

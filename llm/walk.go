@@ -9,21 +9,26 @@ import (
 // reflection. On other input they stop early; they never read out of bounds.
 
 // parseFields reads the object raw; the values are parts of raw. The error of
-// what is no object is encoding/json's.
+// what is no JSON is encoding/json's.
 func parseFields(raw []byte) (fields, error) {
+	if !json.Valid(raw) {
+		return nil, json.Unmarshal(raw, &json.RawMessage{})
+	}
+	return knownFields(raw)
+}
+
+// knownFields is parseFields for a part of JSON that was found valid.
+func knownFields(raw []byte) (fields, error) {
 	f := fields{}
-	ok := json.Valid(raw) && walkObject(raw, func(key, value []byte) bool {
+	ok := walkObject(raw, func(key, value []byte) bool {
 		name, _ := unquote(key)
 		f[name] = value
 		return true
 	})
-	if ok {
-		return f, nil
+	if !ok {
+		return nil, errors.New(cut(string(raw), 20) + " in place of an object")
 	}
-	if err := json.Unmarshal(raw, &map[string]json.RawMessage{}); err != nil {
-		return nil, err
-	}
-	return nil, errors.New("null in place of an object")
+	return f, nil
 }
 
 // walkObject calls f with each member of the object raw, the key still quoted,
