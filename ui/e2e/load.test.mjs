@@ -27,10 +27,14 @@ describe("five hundred targets", { skip: missing }, () => {
       const of = (name) => metrics.find((m) => m.name === name).value * 1000;
       return { script: of("ScriptDuration"), layout: of("LayoutDuration") + of("RecalcStyleDuration"), task: of("TaskDuration") };
     };
+    await page.addInitScript(() => {
+      window.longest = 0;
+      new PerformanceObserver((l) => l.getEntries().forEach((e) => (window.longest = Math.max(window.longest, e.duration)))).observe({ type: "longtask", buffered: true });
+    });
     await page.goto(fake.url);
     await page.waitForFunction(() => document.querySelectorAll("a.cell").length === 500);
     const first = await work();
-    t.diagnostic(`first view: script ${first.script.toFixed(0)} ms, style and layout ${first.layout.toFixed(0)} ms, all main-thread tasks ${first.task.toFixed(0)} ms`);
+    t.diagnostic(`first view: script ${first.script.toFixed(0)} ms, style and layout ${first.layout.toFixed(0)} ms, longest task ${(await page.evaluate(() => window.longest)).toFixed(0)} ms (0: none over 50 ms)`);
     assert.ok(first.script + first.layout < 2_000, "within ten times the aim of 200 ms");
 
     await page.waitForSelector(".link.live");

@@ -1,6 +1,7 @@
 // Model by region: each target a cell with its state by shape and colour, its
 // score, and its last hour. A healthy cell is nearly all white.
 
+import { useEffect, useState } from "preact/hooks";
 import { type Target, known, severity } from "./api";
 import { seconds, weight } from "./format";
 import { memo } from "./memo";
@@ -9,8 +10,23 @@ import { Mark } from "./parts";
 import { targetPath } from "./path";
 import { Spark } from "./spark";
 
+/** So many rows are drawn at once; more follow, so that the page never stands still for long. */
+const chunk = 12;
+
+/** useGrowing counts up to all, a chunk after each time the screen was drawn. */
+function useGrowing(all: number): number {
+  const [n, set] = useState(chunk);
+  useEffect(() => {
+    if (n >= all) return;
+    const timer = setTimeout(() => set(n + chunk), 20);
+    return () => clearTimeout(timer);
+  }, [n, all]);
+  return n;
+}
+
 export const Matrix = memo(function Matrix({ targets }: { targets: Target[] }) {
   const m = matrix(targets);
+  const shown = useGrowing(m.rows.length);
   return (
     <section class="matrix" aria-labelledby="matrix-title">
       <h2 id="matrix-title">
@@ -31,7 +47,7 @@ export const Matrix = memo(function Matrix({ targets }: { targets: Target[] }) {
             </tr>
           </thead>
           <tbody role="rowgroup">
-            {m.rows.map((row) => (
+            {m.rows.slice(0, shown).map((row) => (
               <ModelRow key={row.key} row={row} regions={m.regions} />
             ))}
           </tbody>
