@@ -62,9 +62,9 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 
 // rank orders the targets that are not excluded: first the pick, then what to
 // try after it. The pick is weighted rendezvous hashing by share (each target
-// scores -share/ln(u), u being the hash of session and target in (0, 1)): the
-// same session keeps its target while that one's share is not cut, and when
-// shares move, no more sessions move than must. Without a session u is random.
+// scores -share/ln(u), u being the hash of session and target in (0, 1)): a
+// session only ever moves to a target whose share grew against that of its own, and nothing
+// is remembered. Without a session u is random.
 // Fallbacks go by tier, then score; what has no share comes last, the healthier first.
 func rank(targets []bellwether.TargetWeight, session string, exclude []string) []bellwether.TargetWeight {
 	type scored struct {
