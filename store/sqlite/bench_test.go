@@ -10,7 +10,6 @@ import (
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/id"
-	"github.com/bellwether-llm/bellwether/store/sqlite"
 )
 
 var benchStart = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
@@ -165,5 +164,3 @@ func TestSizes(t *testing.T) {
 		t.Errorf("%.0f bytes an observation, %.0f bytes a minute's sum: docs/storage.md says less", observation, rollup)
 	}
 }
-
-var _ = sqlite.Options{}
