@@ -21,16 +21,19 @@ import (
 
 const tell = "Tell me about lanterns."
 
-// TestEachFaultIsWhatItsKindSays looks at every kind over loopback, in every
-// protocol, from the client's side.
-func TestEachFaultIsWhatItsKindSays(t *testing.T) {
-	const twenty = fast + "&tokens=20"
-	for _, tc := range []struct {
-		fault sim.Fault
-		model string
-		ask   string
-		check func(a answer, p llm.Protocol, stream bool) bool
-	}{
+// faultCase is one fault, what is asked under it, and whether the client saw it.
+type faultCase struct {
+	fault sim.Fault
+	model string
+	ask   string
+	check func(a answer, p llm.Protocol, stream bool) bool
+}
+
+const twenty = fast + "&tokens=20"
+
+// transportFaults are those on status, connection and framing.
+func transportFaults() []faultCase {
+	return []faultCase{
 		{sim.Fault{Kind: sim.KindStatus, Value: 503}, fast, capital, func(a answer, _ llm.Protocol, _ bool) bool {
 			return a.status == 503 && a.refused.Outcome == bellwether.Overloaded
 		}},
@@ -68,6 +71,12 @@ func TestEachFaultIsWhatItsKindSays(t *testing.T) {
 		{sim.Fault{Kind: sim.KindNoDone}, twenty, tell, func(a answer, p llm.Protocol, stream bool) bool {
 			return a.err == nil && a.finish == llm.FinishStop && (!a.done || p == llm.Gemini) // whose finish is its end
 		}},
+	}
+}
+
+// contentFaults are those on what is said.
+func contentFaults() []faultCase {
+	return []faultCase{
 		{sim.Fault{Kind: sim.KindVerbose, Value: 5}, twenty, tell, func(a answer, _ llm.Protocol, _ bool) bool {
 			return a.usage.Output == 100 && a.finish == llm.FinishStop
 		}},
@@ -96,7 +105,13 @@ func TestEachFaultIsWhatItsKindSays(t *testing.T) {
 		{sim.Fault{Kind: sim.KindSwap}, fast, capital, func(a answer, _ llm.Protocol, _ bool) bool {
 			return a.model != "m" && a.model != ""
 		}},
-	} {
+	}
+}
+
+// TestEachFaultIsWhatItsKindSays looks at every kind over loopback, in every
+// protocol, from the client's side.
+func TestEachFaultIsWhatItsKindSays(t *testing.T) {
+	for _, tc := range append(transportFaults(), contentFaults()...) {
 		t.Run(string(tc.fault.Kind), func(t *testing.T) {
 			s, c := serve(t, sim.Options{})
 			if err := s.SetFaults([]sim.Fault{tc.fault}); err != nil {
