@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
@@ -20,10 +21,11 @@ func (e *Engine) Checkpoint() ([]byte, error) {
 	c.vantages(e)
 	n := uint64(len(e.targets))
 	c.u64(&n)
+	part := &coder{buf: make([]byte, 0, 64<<10)}
 	for _, t := range e.targets {
 		// Each target stands in a block of known length, so that one that is
 		// gone can be passed over.
-		part := &coder{}
+		part.buf = part.buf[:0]
 		part.target(t)
 		c.str(&t.ID)
 		size := uint64(len(part.buf))
@@ -72,7 +74,7 @@ func (e *Engine) Restore(data []byte) error {
 func (e *Engine) blank() *Engine {
 	n := &Engine{set: e.set, solver: e.solver, byID: make(map[string]*target, len(e.targets)), providers: e.providers}
 	for _, t := range e.targets {
-		f := newTarget(t.Target, &e.set)
+		f := newTarget(t.Target)
 		f.index, f.provider, f.interval, f.lnRun, f.groups = t.index, t.provider, t.interval, t.lnRun, t.groups
 		n.targets = append(n.targets, f)
 		n.byID[f.ID] = f
@@ -192,8 +194,8 @@ func (c *coder) target(t *target) {
 	c.i64s(t.bank.since[:])
 	c.f64s(t.quotas.nats[:])
 	c.i64s(t.quotas.since[:])
-	c.f64s(t.quotas.p[:])
-	c.f64s(t.belief.p[:])
+	c.chances(t.quotas.p[:])
+	c.chances(t.belief.p[:])
 	for i := range t.fam {
 		c.alarm(&t.fam[i], family(i))
 	}
@@ -212,6 +214,29 @@ func (c *coder) target(t *target) {
 		}
 	})
 	c.standing(t)
+}
+
+// chances codes probabilities. They sum to 1, or are all 0 where nothing was
+// seen yet.
+func (c *coder) chances(ps []float64) {
+	c.f64s(ps)
+	sum := 0.0
+	for _, p := range ps {
+		if p < 0 {
+			c.err = errCheckpoint
+		}
+		sum += p
+	}
+	if c.read && sum != 0 && math.Abs(sum-1) > 1e-6 {
+		c.err = errCheckpoint
+	}
+}
+
+// least codes a number that is never below some bound.
+func (c *coder) least(v *float64, least float64) {
+	if c.f64(v); c.read && *v < least {
+		c.err = errCheckpoint
+	}
 }
 
 // standing codes what is said of a target.
@@ -238,6 +263,7 @@ func (c *coder) standing(t *target) {
 	c.state(&t.verdict)
 	c.state(&t.shown)
 	c.cause(&t.shownWhy)
+	c.cause(&t.toldWhy)
 	c.cause(&t.cause)
 	c.f64(&t.margin)
 	c.int(&t.group)
@@ -281,8 +307,11 @@ func (c *coder) measure(m *measure) {
 	c.f64(&m.corr.rho30)
 	c.f64(&m.corr.sure30)
 	c.f64(&m.corr.bias)
-	c.f64(&m.sigma)
+	c.least(&m.sigma, 0)
 	c.f64s(m.place[:])
+	if c.read && m.ready() && m.sigma < leastSigma[kindInter] {
+		c.err = errCheckpoint
+	}
 	c.f64(&m.prevY)
 	c.i64(&m.prevAt)
 	list(c, &m.pend, ringMost, func(s *sample) {
@@ -301,7 +330,7 @@ func (c *coder) pool(p *pool) {
 	c.f64(&p.width)
 	c.f64(&p.gain)
 	c.f64(&p.total)
-	if n := len(p.bins); c.read && n != 0 && (n != poolBins || p.width <= 0 || p.gain <= 0) {
+	if n := len(p.bins); c.read && n != 0 && (n != poolBins || p.width < 1e-9 || p.gain < 1e-9 || p.total <= 0) {
 		c.err = errCheckpoint
 	}
 }

@@ -50,7 +50,7 @@ func New(c Config) (*Engine, error) {
 	e := &Engine{set: c.Policy.settings(), byID: make(map[string]*target, len(c.Targets))}
 	e.solver = solver{ladders: newLadders(), cache: map[thresholdKey]float64{}}
 	for i, bt := range c.Targets {
-		t := newTarget(bt, &e.set)
+		t := newTarget(bt)
 		t.index = i
 		t.provider = slices.Index(e.providers, bt.Provider)
 		if t.provider < 0 {
@@ -168,8 +168,8 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 	}
 	wasOdd := t.oddRun >= oddMost
 	t.noteOdd(o)
-	if wasOdd != (t.oddRun >= oddMost) {
-		e.dirty = true
+	if wasOdd && t.oddRun < oddMost && t.verdict == bellwether.Healthy && t.weight < recoveredAt {
+		t.verdict = bellwether.Recovering
 	}
 	outcome := o.Outcome
 	if agreed := t.noteWall(o); outcome == bellwether.Blocked && !agreed {
@@ -205,7 +205,8 @@ func (e *Engine) announce(t *target) {
 		e.localise(t)
 	}
 	state, why := e.state(t), e.why(t)
-	if state != t.shown || (why != t.shownWhy && state.Severity() > 0 && !e.frozen) {
+	if state != t.shown || (why != t.toldWhy && state.Severity() > 0 && !e.frozen) {
+		t.toldWhy = why
 		e.out.Changes = append(e.out.Changes, bellwether.Change{
 			At: stamp(e.now), Seq: e.seq, Target: t.ID, From: t.shown, To: state, Cause: why,
 			Score: e.score100(t), Weight: round4(t.effective()), Since: stamp(t.since), Reasons: e.reasons(t),

@@ -97,7 +97,7 @@ func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.
 		one.bad, r.failed = 1, 1
 	}
 	t.calls.push(one)
-	if t.learning() {
+	if t.learning() || t.alarmed(famErrors) {
 		if bad {
 			t.avail.wait(0, 1)
 		} else {
@@ -128,7 +128,7 @@ func (e *Engine) readSanity(t *target, s *series, r *reading, outcome bellwether
 		one.bad = 1
 	}
 	t.answers.push(one)
-	if t.learning() {
+	if t.learning() || t.alarmed(famSanity) {
 		if bad {
 			s.sane.wait(0, 1)
 		} else {
@@ -193,7 +193,7 @@ func (e *Engine) readMeasure(t *target, s *series, r *reading, k kind, id string
 		}
 		return
 	}
-	y, u, slow := m.see(r.at, z, uniform(id, uint64(k)+1), t.learning())
+	y, u, slow := m.see(r.at, z, uniform(id, uint64(k)+1), t.learning() || t.alarmed(k.family()))
 	t.effects[k].push(residual{at: r.at, y: y, z: z})
 	l := e.solver.ladders.pick(m.fine())
 	ell := func(magnitude int, u float64) float64 {
@@ -285,15 +285,37 @@ func (t *target) release(s *series) {
 	}
 }
 
-// quarantined forgets everything that waits: it was seen during a fault.
+// alarmed reports whether the family's signal is one of those that the alarms
+// in force are about: its samples go on waiting until the alarm is over.
+func (t *target) alarmed(f family) bool {
+	switch f {
+	case famFirst, famInter:
+		return t.fam[f].active || t.fam[famJoint].active
+	case famLonger, famShorter:
+		return t.fam[famLonger].active || t.fam[famShorter].active
+	}
+	return t.fam[f].active
+}
+
+// family returns a family that is about signal k.
+func (k kind) family() family { return [kinds]family{famFirst, famInter, famLonger}[k] }
+
+// dropPending forgets what waits of signals that are not themselves in alarm:
+// it was seen during a fault.
 func (t *target) dropPending() {
-	t.avail.drop()
-	t.burst.rate.drop()
+	if !t.alarmed(famErrors) {
+		t.avail.drop()
+		t.burst.rate.drop()
+	}
 	for _, s := range t.series {
-		s.sane.drop()
 		s.avail.drop()
-		for k := range s.measures {
-			s.measures[k].pend = s.measures[k].pend[:0]
+		if !t.alarmed(famSanity) {
+			s.sane.drop()
+		}
+		for k := range kinds {
+			if !t.alarmed(k.family()) {
+				s.measures[k].pend = s.measures[k].pend[:0]
+			}
 		}
 	}
 }

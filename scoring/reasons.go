@@ -152,7 +152,7 @@ func (e *Engine) alarmReason(t *target, f family, a *alarm) bellwether.Reason {
 		}
 	case famJoint:
 		r.Code = "overload"
-		r.Text = fmt.Sprintf("a little slower all over: first token %s times, inter-token %s times the usual",
+		r.Text = fmt.Sprintf("slower all over: first token %s times, inter-token %s times the usual",
 			factor(math.Exp(t.effectSince(kindFirst, a.since).middle)), factor(math.Exp(t.effectSince(kindInter, a.since).middle)))
 	}
 	r.Text += ", since " + clock(a.since)

@@ -39,9 +39,9 @@ func (e *Engine) judge(t *target, at int64) {
 		return
 	}
 	if t.verdict.Severity() == 0 {
-		t.dropPending()
 		t.since = since
 	}
+	t.dropPending()
 	t.verdict = [...]bellwether.State{1: bellwether.Degraded, 2: bellwether.Failing, 3: bellwether.Down}[worst]
 }
 
@@ -74,7 +74,6 @@ func (e *Engine) judgeFamily(t *target, f family, at int64) {
 	case best > a.hyp && a.recovery == 0:
 		a.hyp = best
 	case e.outgrown(t, f, a):
-		e.shift(t, f, a.hyp, at)
 		e.relent(t, f, at)
 		return
 	}
@@ -162,7 +161,12 @@ func (e *Engine) shift(t *target, f family, i int, at int64) {
 		return
 	}
 	for _, s := range t.series {
-		s.measures[k].shift(k, eff.middle, eff.spread)
+		m := &s.measures[k]
+		if math.Abs(eff.middle) < m.sigma/4 {
+			m.release(k, &t.usual[k])
+		} else {
+			m.shift(k, eff.middle, eff.spread)
+		}
 		first, last := f.span()
 		for j := first; j <= last; j++ {
 			s.nats[j] = 0
@@ -212,10 +216,55 @@ func (e *Engine) relent(t *target, f family, at int64) {
 		t.resume()
 		return
 	}
+	t.admit(f)
 	*a = alarm{shiftAt: a.shiftAt}
 	t.resume()
 	if t.verdict.Severity() == 0 {
 		t.recovering(at)
+	}
+}
+
+// admit decides what was seen during an alarm that is over: a real fault
+// teaches nothing, but chance does. To drop what a false alarm was made of
+// would cut the pool's tail off, and make the next false alarm likelier.
+func (t *target) admit(f family) {
+	switch f {
+	case famErrors:
+		if w := &t.avail; w.waitBad < sizeErrors*(w.waitGood+w.waitBad) {
+			w.release(priorErrors)
+		}
+	case famSanity:
+		for _, s := range t.series {
+			if w := &s.sane; w.waitBad < sizeInsane*(w.waitGood+w.waitBad) {
+				w.release(priorInsane)
+			}
+		}
+	case famFirst:
+		t.admitMeasure(kindFirst)
+	case famInter:
+		t.admitMeasure(kindInter)
+	case famLonger, famShorter:
+		t.admitMeasure(kindTokens)
+	case famJoint:
+		t.admitMeasure(kindFirst)
+		t.admitMeasure(kindInter)
+	}
+}
+
+func (t *target) admitMeasure(k kind) {
+	var ys []float64
+	for _, s := range t.series {
+		for i := range s.measures[k].pend {
+			ys = append(ys, s.measures[k].pend[i].y)
+		}
+	}
+	chance := math.Exp(math.Abs(medianOf(ys))) < sizeRatio
+	for _, s := range t.series {
+		if m := &s.measures[k]; chance {
+			m.release(k, &t.usual[k])
+		} else {
+			m.pend = m.pend[:0]
+		}
 	}
 }
 

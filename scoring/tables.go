@@ -75,7 +75,7 @@ func bucketOf(place float64) int {
 	if !(place >= 0) {
 		return -1
 	}
-	return min(int(place), dBuckets-1)
+	return int(math.Min(place, dBuckets-1))
 }
 
 // bucketP returns the rate of bucket k.

@@ -47,6 +47,7 @@ type target struct {
 	verdict   bellwether.State // by evidence alone
 	shown     bellwether.State // what was last said
 	shownWhy  bellwether.Cause
+	toldWhy   bellwether.Cause // the cause in the last change
 	cause     bellwether.Cause
 	margin    float64 // nats by which the cause leads
 	group     int     // index in groups of the cause, -1 for none
@@ -123,7 +124,7 @@ type increments struct {
 	ell [hypotheses]float32
 }
 
-func newTarget(bt bellwether.Target, set *settings) *target {
+func newTarget(bt bellwether.Target) *target {
 	t := &target{Target: bt, weight: 1, verdict: bellwether.Unknown, shown: bellwether.Unknown, shed: shedCap, group: -1}
 	t.avail.refresh(priorErrors)
 	t.quota.refresh(priorQuota)

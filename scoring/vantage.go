@@ -137,6 +137,10 @@ func (e *Engine) doubtVantage(v *vantage, t *target) {
 		e.frozen, e.dirty = frozen, true
 		for _, o := range e.targets {
 			e.touch(o)
+			// The silence was ours: it says nothing of the target.
+			if o.seenAt != 0 {
+				o.seenAt = max(o.seenAt, e.now)
+			}
 		}
 	}
 }

@@ -26,7 +26,8 @@ type world struct {
 	every    time.Duration // between probes of a target when nothing is suspected
 	fast     map[string]time.Duration
 	next     map[string]time.Time
-	probes   map[string]int // since the last reset
+	probes   map[string]int              // since the last reset
+	noise    func(target string) float64 // of the first token, in place of the normal distribution
 	fault    func(w *world, target bellwether.Target, o *bellwether.Observation)
 	vantages []string
 	canaries []string
@@ -34,6 +35,7 @@ type world struct {
 	changes  []bellwether.Change
 	routes   map[string]bellwether.RouteWeights
 	keep     bool
+	ticks    int // negative: none
 	last     scoring.Result
 }
 
@@ -96,6 +98,9 @@ func (w *world) fresh() *scoring.Engine {
 func (w *world) healthy(tgt bellwether.Target) *bellwether.Observation {
 	w.seq++
 	first := .8 * math.Exp(.3*w.rng.NormFloat64())
+	if w.noise != nil {
+		first = .8 * math.Exp(.3*w.noise(tgt.ID))
+	}
 	gap := .02 * math.Exp(.1*w.rng.NormFloat64())
 	n := int(math.Round(40 * math.Exp(.1*w.rng.NormFloat64())))
 	return &bellwether.Observation{
@@ -151,7 +156,7 @@ func (w *world) until(end time.Time, done func() bool) bool {
 }
 
 // ticking keeps days of warm-up cheap: seconds matter once something happens.
-func (w *world) ticking() bool { return w.fault != nil || len(w.fast) > 0 }
+func (w *world) ticking() bool { return w.ticks >= 0 && (w.fault != nil || len(w.fast) > 0) }
 
 func (w *world) probe(tgt bellwether.Target) {
 	o := w.healthy(tgt)
@@ -241,6 +246,22 @@ func warm(t testing.TB, every time.Duration, change func(*scoring.Config)) *worl
 		w.next[tgt.ID] = w.now.Add(time.Duration(i+1) * every / time.Duration(len(w.config.Targets)))
 	}
 	return w
+}
+
+// rewind brings a warm world back to the end of its healthy day.
+func (w *world) rewind(e *scoring.Engine, day time.Time) {
+	cp, err := healthyDay()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := e.Restore(cp); err != nil {
+		w.t.Fatal(err)
+	}
+	w.engine, w.now, w.routes, w.fault, w.changes = e, day, e.Routes(), nil, nil
+	clear(w.fast)
+	for _, tgt := range w.config.Targets {
+		w.next[tgt.ID] = day.Add(w.every)
+	}
 }
 
 // checkRoutes holds the laws of every published document.
