@@ -200,6 +200,7 @@ export interface Observation {
   finish?: string;
   excerpt?: string;
   error?: string;
+  doubtful?: string; // what our own host may have spoiled
 }
 
 export interface Canary {

@@ -6,7 +6,7 @@ import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { State } from "./api";
 import { known, time } from "./api";
-import { clock, count, percent, seconds, utc, weight, words } from "./format";
+import { clock, count, percent, seconds, span, utc, weight, words } from "./format";
 import { Mark, When } from "./parts";
 import { type Chart, type Past, empty, latest } from "./past";
 import { columns, drawn, palette } from "./plot";
@@ -49,7 +49,7 @@ function Cursor({ past, pointer }: { past: Past; pointer: Pointer }) {
     <p class="cursor num quiet small">
       {t === undefined ? (
         <>
-          <When t={past.from * 1000} /> to <When t={past.to * 1000} />, a point each {seconds(past.step)}{past.simulatedUntil > past.from && "; the striped part is simulated"}; drag to look closer
+          <When t={past.from * 1000} /> to <When t={past.to * 1000} />, a point each {span(past.step)}{past.simulatedUntil > past.from && "; the striped part is simulated"}; drag to look closer
         </>
       ) : (
         <>
@@ -73,8 +73,8 @@ function usePointer(pointer: Pointer): number | null {
 /** States is the verdict over time, a strip above the charts. */
 function States({ past }: { past: Past }) {
   const length = past.to - past.from;
-  const spans: { state: State; part: number }[] = [];
-  const steps = past.states.length > 0 && past.states[0]!.at <= past.from ? past.states : [{ at: past.from, state: "unknown" as State }, ...past.states];
+  const spans: { state: State | "none"; part: number }[] = [];
+  const steps: { at: number; state: State | "none" }[] = [{ at: past.from, state: "none" }, ...past.states];
   for (const [i, s] of steps.entries()) {
     const end = steps[i + 1]?.at ?? past.to;
     const last = spans[spans.length - 1];
@@ -84,18 +84,19 @@ function States({ past }: { past: Past }) {
     else spans.push({ state: s.state, part });
   }
   return (
-    <div class="states" role="img" aria-label={`verdicts in order: ${spans.map((s) => s.state).join(", ") || "none"}`}>
+    <div class="states" role="img" aria-label={`verdicts in order: ${spans.filter((s) => s.state !== "none").map((s) => s.state).join(", ") || "none"}`}>
       {spans.map((s, i) => (
-        <div key={i} class={s.state} style={{ flexGrow: s.part }} title={s.state}>
-          {s.part > 0.12 ? (
-            <>
-              <Mark state={s.state} quiet /> {s.state}
-            </>
-          ) : (
-            s.part > 0.03 && <Mark state={s.state} quiet />
-          )}
-        </div>
+        <Span key={i} {...s} />
       ))}
+    </div>
+  );
+}
+
+function Span({ state, part }: { state: State | "none"; part: number }) {
+  if (state === "none") return <div class="none" style={{ flexGrow: part }} title="no verdict is kept of this time" />;
+  return (
+    <div class={state} style={{ flexGrow: part }} title={state}>
+      {part > 0.03 && <Mark state={state} quiet />} {part > 0.12 && state}
     </div>
   );
 }
@@ -172,7 +173,7 @@ function Readout({ chart, pointer }: { chart: Chart; pointer: Pointer }) {
       {chart.usual && (
         <span class="num quiet">
           <i class="stroke band" aria-hidden="true" />
-          usual {print(chart, chart.usual.p05)} to {print(chart, chart.usual.p95)}
+          usual {printUsual(chart)}
         </span>
       )}
     </figcaption>
@@ -193,9 +194,17 @@ export function print(chart: Chart, v: number | null): string {
   }
 }
 
+/** printUsual names the band, its unit once where both ends have the same. */
+function printUsual(chart: Chart): string {
+  if (!chart.usual) return "";
+  const [low, high] = [print(chart, chart.usual.p05), print(chart, chart.usual.p95)];
+  const unit = high.slice(high.indexOf(" "));
+  return `${low.endsWith(unit) ? low.slice(0, -unit.length) : low} to ${high}`;
+}
+
 function label(chart: Chart): string {
   const now = chart.lines.map((l) => `${l.name} ${print(chart, latest(l.values))}`).join(", ");
-  const usual = chart.usual ? `; usual ${print(chart, chart.usual.p05)} to ${print(chart, chart.usual.p95)}` : "";
+  const usual = chart.usual ? `; usual ${printUsual(chart)}` : "";
   return `${chart.title} over time, now ${now}${usual}. The values are in the table below the charts.`;
 }
 

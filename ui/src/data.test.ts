@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Series, Sparkline } from "./api";
 import { find } from "./dialogs";
-import { past, rate, wilson } from "./past";
+import { past, rate, stepWanted, wilson } from "./past";
 import { page } from "./path";
 import { expectations, marked, phases } from "./probes";
 import { range } from "./range";
@@ -82,7 +82,12 @@ describe("the past", () => {
     expect(first.length).toBe(p.t.length);
     expect(first[p.t.indexOf(40)]).toBe(null);
     const w = p.charts.find((c) => c.key === "weight")!.lines[0]!.values;
-    expect([w[p.t.indexOf(30)], w[p.t.indexOf(200)]]).toEqual([1, 0.4]);
+    expect([30, 50, 200].map((s) => w[p.t.indexOf(s)])).toEqual([1, 0.4, 0.4]);
+  });
+  test("asks for short steps only where the range is short", () => {
+    expect(stepWanted(900, 250)).toBe("5s");
+    expect(stepWanted(3600, 250)).toBe("15s");
+    expect(stepWanted(21600, 250)).toBeUndefined();
   });
   test("pools calls until a rate means something", () => {
     const t = Array.from({ length: 100 }, (_, i) => i * 10);

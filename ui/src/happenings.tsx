@@ -3,6 +3,7 @@
 import { type Change, type Incident, known, time } from "./api";
 import { nats, words } from "./format";
 import { Age, Mark, TargetLink, When } from "./parts";
+import { brief, dateless } from "./sentence";
 import { useWorld } from "./world";
 
 export function IncidentList() {
@@ -52,7 +53,7 @@ function Why({ incident }: { incident: Incident }) {
   if (best) {
     return (
       <p class="evidence">
-        {best.text} <span class="num quiet">({nats(best.evidence)} of evidence)</span>
+        {dateless(best.text)} <span class="num quiet">({nats(best.evidence)} of evidence)</span>
       </p>
     );
   }
@@ -79,7 +80,7 @@ function ChangeItem({ change: c }: { change: Change }) {
       <When t={time(c.at)} />
       <div>
         <TargetLink id={c.target} /> <Transition from={from} to={to} />
-        {why && <p class="quiet">{why.text || words(why.signal)}</p>}
+        {why && <p class="quiet">{brief(why.text) || words(why.signal)}</p>}
       </div>
     </li>
   );

@@ -37,7 +37,8 @@ export interface Part {
   target: string;
   tier: number;
   share: number;
-  before: number | undefined; // its share then; undefined when nobody knows
+  before: number; // its share an hour ago, or, where nobody knows, when all is well
+  well: number; // its share when all is well
   weight: number;
   state: State;
 }
@@ -45,27 +46,45 @@ export interface Part {
 export interface RouteView {
   name: string;
   mode: Mode;
-  tiers: number;
   parts: Part[];
-  moved: number; // how much of the route goes elsewhere than it did
+  known: boolean; // whether the shares of an hour ago are
+  moved: number; // how much of the route goes elsewhere than before
 }
 
 export function routes(all: Route[] | undefined): RouteView[] {
   return (all ?? []).map((r) => {
     const then = r.hour_ago && new Map(r.hour_ago.targets.map((t) => [t.target, t.share]));
+    const well = wellShares(r);
     const parts = (r.now?.targets ?? [])
       .map((t) => ({
         target: t.target,
         tier: t.tier,
         share: t.share,
-        before: then && (then.get(t.target) ?? 0),
+        before: (then ?? well).get(t.target) ?? 0,
+        well: well.get(t.target) ?? 0,
         weight: t.weight,
         state: known(t.state),
       }))
       .sort((a, b) => a.tier - b.tier);
-    const moved = parts.reduce((sum, p) => sum + Math.max(0, p.share - (p.before ?? p.share)), 0);
-    return { name: r.name, mode: r.now?.mode ?? "normal", tiers: r.tiers.length, parts, moved };
+    const moved = parts.reduce((sum, p) => sum + Math.max(0, p.share - p.before), 0);
+    return { name: r.name, mode: r.now?.mode ?? "normal", parts, known: then !== undefined, moved };
   });
+}
+
+/**
+ * wellShares is what shares would be if every weight were 1: each tier but the
+ * last keeps what it gets but for the standby share. Preferences are left out.
+ */
+export function wellShares(r: Route): Map<string, number> {
+  const out = new Map<string, number>();
+  let rest = 1;
+  for (const [i, tier] of r.tiers.entries()) {
+    const taken = i === r.tiers.length - 1 ? rest : rest * (1 - r.standby_share);
+    const sum = tier.reduce((n, t) => n + t.base_weight, 0);
+    for (const t of tier) out.set(t.target, sum > 0 ? (taken * t.base_weight) / sum : 0);
+    rest -= taken;
+  }
+  return out;
 }
 
 /** worst orders targets: the sickest first, then the lowest score. */

@@ -32,7 +32,7 @@ export interface Past {
   gap: number; // seconds without an answer after which a line breaks
   t: number[];
   charts: Chart[];
-  states: { at: number; state: State }[]; // steps of the verdict, seconds
+  states: { at: number; state: State }[]; // steps of the verdict, seconds; before the first it is not known
   changes: Change[];
   simulatedUntil: number; // seconds; NaN where nothing is invented
   truncated: boolean;
@@ -42,15 +42,21 @@ const signals = ["first_token", "inter_token", "output_tokens"] as const;
 
 export async function fetchPast(target: string, from: number, to: number, points: number): Promise<Past> {
   const path = `/v1/targets/${encodeURIComponent(target)}/series`;
-  const span = { from: new Date(from).toISOString(), to: new Date(to).toISOString(), points };
+  const span = { from: new Date(from).toISOString(), to: new Date(to).toISOString(), points, step: stepWanted((to - from) / 1000, points) };
   const [first, inter, tokens] = await Promise.all(signals.map((signal) => get<Series>(path, { ...span, signal })));
   return past(first!, inter!, tokens!);
+}
+
+/** stepWanted asks for less than a minute where a range is short; else the server chooses. */
+export function stepWanted(length: number, points: number): string | undefined {
+  const fine = [5, 10, 15, 30].find((s) => length / s <= points);
+  return fine === undefined ? undefined : `${fine}s`;
 }
 
 export function past(first: Series, inter: Series, tokens: Series): Past {
   const from = time(first.from) / 1000;
   const to = time(first.to) / 1000;
-  const { t, gap } = axis([first, inter, tokens], from, to);
+  const { t, gap } = axis([first, inter, tokens], from, to, first.steps.map((s) => time(s.at) / 1000));
   const index = new Map(t.map((v, i) => [v, i]));
   const column = (s: Series, pick: (p: Point) => number | undefined): Column => {
     const out: Column = t.map(() => null);
@@ -77,10 +83,11 @@ export function past(first: Series, inter: Series, tokens: Series): Past {
 }
 
 /**
- * axis has every time that any series has, the moments before and after a gap
- * in which probes were missing, and both ends of the range.
+ * axis has every time that any series has, those at which the weight changed,
+ * the moments before and after a gap in which probes were missing, and both
+ * ends of the range.
  */
-function axis(all: Series[], from: number, to: number): { t: number[]; gap: number } {
+function axis(all: Series[], from: number, to: number, steps: number[]): { t: number[]; gap: number } {
   const seen = new Set<number>();
   for (const s of all) for (const p of s.points) seen.add(time(p.at) / 1000);
   const t = [...seen].filter((v) => v >= from - 3600 && v <= to).sort((a, b) => a - b);
@@ -92,9 +99,8 @@ function axis(all: Series[], from: number, to: number): { t: number[]; gap: numb
     if (i > 0 && v - t[i - 1]! > gap) out.push(t[i - 1]! + usual, v - usual);
     out.push(v);
   }
-  if (out.length === 0 || out[0]! > from) out.unshift(from);
-  if (out[out.length - 1]! < to) out.push(to);
-  return { t: out, gap };
+  const ends = [from, to, ...steps.filter((v) => v > from && v < to)];
+  return { t: [...new Set([...out, ...ends])].sort((a, b) => a - b), gap };
 }
 
 function stepColumn(t: number[], steps: { at: number; weight: number }[]): Column {

@@ -76,6 +76,7 @@ const Probe = memo(function Probe({ o, longest, canary }: { o: Observation; long
           {o.canary ?? o.source}
           {o.trigger === "suspicion" && " · looking harder"}
           {o.source === "simulated" && " · simulated"}
+          {o.doubtful && <span title={`our own host may have spoiled this one: ${o.doubtful}`}> · doubtful</span>}
         </span>
       </td>
       <td>

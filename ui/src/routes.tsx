@@ -10,7 +10,7 @@ export const RouteList = memo(function RouteList({ routes }: { routes: RouteView
   return (
     <section class="routes" aria-labelledby="routes-title">
       <h2 id="routes-title">
-        Routes <span class="aside">shares now, an hour ago beneath</span>
+        Routes <span class="aside">shares now, beneath them {routes?.every((r) => r.known) ? "an hour ago" : "when all is well"}</span>
       </h2>
       {routes?.length === 0 && <p class="quiet">No routes are configured. A route names the tiers of targets that applications ask for as one model.</p>}
       {routes?.map((r) => <RouteBar key={r.name} route={r} />)}
@@ -25,26 +25,23 @@ const modes: Record<string, string> = {
 };
 
 export function RouteBar({ route, level: Heading = "h3" }: { route: RouteView; level?: "h2" | "h3" }) {
-  const ghost = route.parts.some((p) => p.before !== undefined);
   return (
     <article class="route" data-route={route.name}>
       <Heading>
         {route.name}
         {modes[route.mode] && <span class={`mode ${route.mode}`}>{modes[route.mode]}</span>}
-        {route.moved > 0.02 && <span class="aside num">{percent(route.moved)} moved in an hour</span>}
+        {route.moved > 0.02 && <span class="aside num">{percent(route.moved)} {route.known ? "moved in an hour" : "goes elsewhere than when all is well"}</span>}
       </Heading>
       <div class="bar" aria-hidden="true">
         {route.parts.map((p) => (
           <Segment key={p.target} part={p} share={p.share} label />
         ))}
       </div>
-      {ghost && (
-        <div class="bar before" aria-hidden="true">
-          {route.parts.map((p) => (
-            <Segment key={p.target} part={p} share={p.before ?? 0} />
-          ))}
-        </div>
-      )}
+      <div class="bar before" aria-hidden="true">
+        {route.parts.map((p) => (
+          <Segment key={p.target} part={p} share={p.before} />
+        ))}
+      </div>
       <Tiers route={route} />
     </article>
   );
@@ -69,7 +66,7 @@ function Tiers({ route }: { route: RouteView }) {
           <th scope="col">target</th>
           <th scope="col">weight</th>
           <th scope="col">share now</th>
-          <th scope="col">against an hour ago</th>
+          <th scope="col">change</th>
         </tr>
       </thead>
       <tbody>
@@ -94,7 +91,6 @@ function Tiers({ route }: { route: RouteView }) {
 }
 
 function delta(p: Part): string {
-  if (p.before === undefined) return "";
   const points = Math.round((p.share - p.before) * 100);
   if (points === 0) return "";
   return `${points > 0 ? "+" : "\u2212"}${Math.abs(points)} pt`;

@@ -25,10 +25,10 @@ export function sentence(targets: Target[], routes: RouteView[]): Sentence {
 function sickWords(first: Target, sick: Target[], routes: RouteView[]): Part[] {
   const parts: Part[] = [{ target: first.id }, ` is ${known(first.state)}`];
   const why = first.reasons?.[0]?.text;
-  if (why) parts.push(`: ${clause(why)}`);
+  if (why) parts.push(`: ${brief(why)}`);
   if (first.cause && first.cause !== "target") parts.push(`${why ? ", most likely " : ": most likely "}${causeWords(first.cause, first)}`);
   const to = moved(first.id, routes);
-  if (to) parts.push("; ", percent(to.share), " of ", { route: to.route }, " now goes to ", { target: to.target });
+  if (to) parts.push("; ", ...to);
   const since = time(first.since);
   if (!Number.isNaN(since)) parts.push("; since ", { since });
   parts.push(".");
@@ -77,20 +77,21 @@ function modeWords(r: RouteView): Part[] {
     : ["Weights of ", { route: r.name }, " are frozen: our own vantage is in doubt."];
 }
 
-/** moved is where most of a target's traffic went. */
-function moved(id: string, routes: RouteView[]): { route: string; target: string; share: number } | undefined {
-  let best: { route: string; target: string; share: number; gain: number } | undefined;
+/** moved says how much of a target's traffic went where; nothing when it keeps its own. */
+function moved(id: string, routes: RouteView[]): Part[] | undefined {
+  let most = 0.02;
+  let parts: Part[] | undefined;
   for (const r of routes) {
     const own = r.parts.find((p) => p.target === id);
-    if (!own || own.weight >= 0.95) continue;
-    const lost = own.before === undefined || own.before - own.share > 0.02;
-    if (!lost) continue;
-    for (const p of r.parts) {
-      const gain = p.share - (p.before ?? 0);
-      if (p.target !== id && gain > 0.02 && gain > (best?.gain ?? 0)) best = { route: r.name, target: p.target, share: p.share, gain };
-    }
+    const lost = own ? own.well - own.share : 0;
+    if (lost <= most) continue;
+    most = lost;
+    const gainers = r.parts.filter((p) => p.share - p.well > 0.01).sort((a, b) => b.share - b.well - (a.share - a.well));
+    const [one, two] = gainers;
+    if (one && !two) parts = [percent(one.share), " of ", { route: r.name }, " now goes to ", { target: one.target }];
+    else if (one && two) parts = [percent(lost), " of ", { route: r.name }, " moved to ", { target: one.target }, gainers.length === 2 ? " and " : ", ", { target: two.target }, gainers.length > 2 ? " and others" : ""];
   }
-  return best;
+  return parts;
 }
 
 /** causeWords says whose fault it is with the name that it has here. */
@@ -112,7 +113,12 @@ export function causeWords(cause: string, t: Pick<Target, "provider" | "model" |
   return cause;
 }
 
-const clause = (s: string) => s.replace(/[.;\s]+$/, "");
+/**
+ * dateless takes the time out of a reason: the page says it itself, as local
+ * time. brief also leaves out what confirms it.
+ */
+export const dateless = (s: string) => s.replace(/,? since [^;,]* UTC/, "").replace(/[.;\s]+$/, "");
+export const brief = (s: string) => dateless(s.split(";")[0] ?? s);
 
 function list(items: string[]): string {
   if (items.length < 2) return items.join("");

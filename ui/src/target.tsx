@@ -10,7 +10,7 @@ import { fetchPast } from "./past";
 import { setQuery, useWhere } from "./path";
 import { Probes } from "./probes";
 import { type Range, cadence, range, rangeNames, standard } from "./range";
-import { causeWords } from "./sentence";
+import { causeWords, dateless } from "./sentence";
 import { WhyPanel } from "./why";
 import { useWorld, watcher } from "./world";
 
@@ -55,8 +55,9 @@ function newer(detail: TargetDetail | undefined, summary: Target | undefined): T
 }
 
 async function recent(id: string): Promise<Observation[]> {
-  const doc = await get<{ observations: Observation[] }>("/v1/observations", { target: id, limit: probesShown });
-  return doc.observations;
+  const ask = (source: string) => get<{ observations: Observation[] }>("/v1/observations", { target: id, limit: probesShown, source });
+  const probes = (await ask("probe")).observations;
+  return probes.length > 0 ? probes : (await ask("simulated")).observations;
 }
 
 function Head({ id, target: t, detail, error, at }: { id: string; target?: Target; detail?: TargetDetail; error?: string; at: number }) {
@@ -72,7 +73,7 @@ function Head({ id, target: t, detail, error, at }: { id: string; target?: Targe
       </h1>
       {t && (
         <p class={`verdict ${severity(state) > 0 ? "bad" : ""}`} data-testid="verdict">
-          {why ? upper(why) : calm(t)}
+          {why ? upper(dateless(why)) : calm(t)}
           {t.cause && severity(state) > 0 && <>; most likely {causeWords(t.cause, t)}</>}
           {!Number.isNaN(time(t.since)) && (
             <>
@@ -151,7 +152,7 @@ function Facts({ t }: { t: Target }) {
   );
 }
 
-const upper = (s: string) => s.charAt(0).toUpperCase() + s.slice(1).replace(/[.;\s]+$/, "");
+const upper = (s: string) => s.charAt(0).toUpperCase() + s.slice(1);
 
 /** Time is the charts with the range that they show. */
 function Time({ id }: { id: string }) {

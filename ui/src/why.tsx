@@ -4,6 +4,7 @@
 import { type Evidence, type Target, type TargetDetail, time } from "./api";
 import { count, nats, percent, seconds, trim, words } from "./format";
 import { Age } from "./parts";
+import { dateless } from "./sentence";
 
 export function WhyPanel({ target, detail }: { target?: Target; detail?: TargetDetail }) {
   const evidence = [...(detail?.evidence ?? [])].sort((a, b) => b.nats / b.threshold_nats - a.nats / a.threshold_nats);
@@ -22,7 +23,7 @@ export function WhyPanel({ target, detail }: { target?: Target; detail?: TargetD
       </ul>
       {silent.length > 0 && (
         <p class="quiet small">
-          Nothing speaks for {silent.map((e) => e.hypothesis).join("; ")}.
+          Nothing speaks for {silent.map((e) => typeset(e.hypothesis)).join("; ")}.
         </p>
       )}
       <UsualTable detail={detail} />
@@ -37,7 +38,7 @@ function Reasons({ target }: { target?: Target }) {
     <ul class="plain reasons">
       {reasons.map((r) => (
         <li key={r.signal + r.text}>
-          {r.text || words(r.signal)} <span class="quiet num">({nats(r.evidence)})</span>
+          {dateless(r.text) || words(r.signal)} <span class="quiet num">({nats(r.evidence)})</span>
         </li>
       ))}
     </ul>
@@ -53,7 +54,7 @@ function Hypothesis({ e }: { e: Evidence }) {
   return (
     <li class={over ? "over" : undefined}>
       <div class="line">
-        <span>{e.hypothesis}</span>
+        <span>{typeset(e.hypothesis)}</span>
         <span class="num">
           {trim(e.nats, 1)} <span class="quiet">of {nats(e.threshold_nats)}</span>
         </span>
@@ -74,6 +75,9 @@ function Hypothesis({ e }: { e: Evidence }) {
     </li>
   );
 }
+
+/** typeset gives a hypothesis its signs: "x2" and "/1.2" as × and ÷. */
+const typeset = (s: string) => s.replace(/\bx(?=[\d.])/, "×").replace(/\/(?=[\d.])/, "÷");
 
 /** effect says how large the difference is, as a factor or a rate. */
 function effect(e: Evidence): string {

@@ -23,7 +23,7 @@ const route = (now: Record<string, number>, before: Record<string, number>, weig
     mode: mode as "normal",
     targets: Object.entries(shares).map(([target, share], tier) => ({ target, tier, share, weight: weights[target] ?? 1, base_weight: 1, state: "healthy" as const, score: 99, reasons: [] })),
   });
-  return { name: "chat", tiers: [], standby_share: 0.05, overprovision: 1, now: side(now), hour_ago: side(before) };
+  return { name: "chat", tiers: Object.keys(now).map((target) => [{ target, base_weight: 1 }]), standby_share: 0.05, overprovision: 1, now: side(now), hour_ago: side(before) };
 };
 
 const said = (s: Sentence): string =>
@@ -36,6 +36,18 @@ describe("the sentence", () => {
     const s = sentence([target("claude-us", "healthy"), sick], r);
     expect(said(s)).toBe("gpt-us is degraded: first token 3.2x its usual; 62 % of *chat* now goes to claude-us; since 03:12.");
     expect(s.tone).toBe("bad");
+  });
+  test("says nothing of traffic that is where it belongs, whatever was an hour ago", () => {
+    const s = sentence([target("gpt-us", "degraded")], routes([route({ "gpt-us": 0.95, "claude-us": 0.05 }, { "gpt-us": 0.2, "claude-us": 0.8 })]));
+    expect(said(s)).toBe("gpt-us is degraded.");
+  });
+  test("names two of those that traffic moved to", () => {
+    const s = sentence([target("a", "down")], routes([route({ a: 0, b: 0.6, c: 0.4 }, { a: 1, b: 0, c: 0 })]));
+    expect(said(s)).toBe("a is down; 95 % of *chat* moved to b and c.");
+  });
+  test("leaves out a reason's UTC time and its confirmation", () => {
+    const s = sentence([target("a", "degraded", { since: "2026-11-20T19:35:00Z", reasons: [{ signal: "first_token", text: "first token 1.4 s, 3.9 times its usual 359 ms, since 19:35 UTC; confirmed by inter-token", evidence: 17 }] })], []);
+    expect(said(s)).toBe("a is degraded: first token 1.4 s, 3.9 times its usual 359 ms; since 19:35.");
   });
   test("names whose fault it is when it is not the target's own", () => {
     const s = sentence([target("gpt-us", "down", { cause: "account", reasons: [{ signal: "quota", text: "no credit.", evidence: 9 }] })], []);
