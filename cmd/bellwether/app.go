@@ -134,23 +134,7 @@ func (a *app) Close() {
 // engineConfig is what scoring needs to know of a config.
 func engineConfig(cfg Config, jobs []probes.Job) scoring.Config {
 	return scoring.Config{Policy: cfg.Scoring, Targets: cfg.targets(), Routes: cfg.routes(),
-		Interval: intervals(jobs, time.Now()), Vantages: []string{cfg.Vantage}}
-}
-
-// intervals returns the expected time between scheduled probes of each target,
-// over all its canaries.
-func intervals(jobs []probes.Job, at time.Time) map[string]time.Duration {
-	rate := map[string]float64{} // per second
-	for _, j := range jobs {
-		if d := j.Interval(at); d > 0 {
-			rate[j.Target.ID] += 1 / d.Seconds()
-		}
-	}
-	out := make(map[string]time.Duration, len(rate))
-	for id, r := range rate {
-		out[id] = time.Duration(float64(time.Second) / r)
-	}
-	return out
+		Interval: probes.Intervals(jobs, time.Now()), Vantages: []string{cfg.Vantage}}
 }
 
 func (c *Config) jobs() ([]probes.Job, error) {

@@ -25,7 +25,7 @@ const (
 	demoDay      = 24 * time.Hour
 	demoInterval = 15 * time.Second // between invented probes of one target
 	demoTick     = time.Second
-	demoRate     = 12               // synthetic requests a second
+	demoRate     = 24               // synthetic requests a second
 	demoRest     = 60 * time.Second // between the end of the script and its repetition
 )
 
@@ -220,7 +220,7 @@ func (d *demo) play(ctx context.Context) error {
 		end := time.AfterFunc(time.Until(start.Add(s.At+s.For)), func() { d.say("over:  %s", s.Say) })
 		defer end.Stop()
 	}
-	sleep(ctx, time.Until(start.Add(length(d.scenes)))+demoSettle)
+	sleep(ctx, time.Until(start.Add(length(d.scenes)))+time.Duration(float64(demoSettle)/d.flags.speed))
 	return nil
 }
 

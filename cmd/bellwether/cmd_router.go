@@ -91,9 +91,10 @@ func listen(setting, address string) (net.Listener, error) {
 }
 
 // drainTime is how long requests under way may take once the program stops.
-const drainTime = 10 * time.Second
+const drainTime = 5 * time.Second
 
-// serveHTTP returns what serves h on ln until its context ends, then drains.
+// serveHTTP returns what serves h on ln until its context ends, then lets
+// requests under way finish for a while.
 func serveHTTP(ln net.Listener, h http.Handler, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
 		srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,

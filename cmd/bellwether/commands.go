@@ -47,7 +47,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	if fs, ok := errors.AsType[faults](err); ok {
-		fmt.Fprintf(stderr, "%v\n%d things to mend in the config\n", fs, len(fs))
+		fmt.Fprintf(stderr, "%v\nbellwether: the config is wrong in %d place(s)\n", fs, len(fs))
 	} else {
 		fmt.Fprintln(stderr, "bellwether: "+err.Error())
 	}

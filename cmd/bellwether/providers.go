@@ -25,6 +25,8 @@ type ProviderConfig struct {
 	APIVersion string `yaml:"api_version"`
 	// Headers are sent with every request.
 	Headers map[string]conf.Secret `yaml:"headers"`
+	// MaxTokensField is how an OpenAI-compatible server calls the limit of an answer's tokens: max_tokens or max_completion_tokens. Default: by the host and the model's name.
+	MaxTokensField string `yaml:"max_tokens_field" jsonschema:"enum=max_tokens,enum=max_completion_tokens"`
 	// Lineage is whose models these are, for the warning about routes that rest on one vendor. Default: openai for azure, else the provider's own name.
 	Lineage string `yaml:"lineage"`
 	// Regions give an address and key of its own to a region, by the name that targets use.
@@ -57,7 +59,7 @@ func (p ProviderConfig) endpoint(region string) llm.Endpoint {
 	r := p.Regions[region]
 	e := llm.Endpoint{
 		BaseURL: firstOf(r.BaseURL, p.BaseURL, defaultBaseURL(p.Protocol)),
-		Key:     firstOf(r.APIKey, p.APIKey), APIVersion: p.APIVersion,
+		Key:     firstOf(r.APIKey, p.APIKey), APIVersion: p.APIVersion, MaxTokensField: p.MaxTokensField,
 	}
 	e.BaseURL = strings.TrimRight(e.BaseURL, "/")
 	if len(p.Headers) > 0 {
