@@ -1,6 +1,6 @@
 // What happens: open incidents, and the latest changes of verdicts.
 
-import { type Change, type Incident, known, time } from "./api";
+import { type Change, type Incident, type State, known, time } from "./api";
 import { nats, words } from "./format";
 import { Age, Mark, TargetLink, When } from "./parts";
 import { brief, dateless } from "./sentence";
@@ -79,22 +79,25 @@ function ChangeItem({ change: c }: { change: Change }) {
     <li class="change">
       <When t={time(c.at)} />
       <div>
-        <TargetLink id={c.target} /> <Transition from={from} to={to} />
+        <TargetLink id={c.target} /> <Transition from={from} to={to} cause={c.cause} />
         {why && <p class="quiet">{brief(why.text) || words(why.signal)}</p>}
       </div>
     </li>
   );
 }
 
-export function Transition({ from, to }: { from: ReturnType<typeof known>; to: ReturnType<typeof known> }) {
+/** Transition is what a verdict turned from and to; the same state again means another cause. */
+function Transition({ from, to, cause }: { from: State; to: State; cause?: string }) {
   return (
     <span class="transition">
-      <Mark state={from} />
-      <span aria-hidden="true" class="quiet">
-        →
-      </span>
-      <span class="sr">to</span>
+      {from !== to && (
+        <>
+          <Mark state={from} /> <span aria-hidden="true">→</span>
+          <span class="sr">to</span>{" "}
+        </>
+      )}
       <Mark state={to} quiet /> {to}
+      {from === to && cause && <span class="quiet">, cause now {cause}</span>}
     </span>
   );
 }

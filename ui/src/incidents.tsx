@@ -5,6 +5,7 @@ import { type Incident, get, known, send, time } from "./api";
 import { span, utc } from "./format";
 import { useEvery, useLoad } from "./load";
 import { Age, Mark, StateWord, TargetLink, When } from "./parts";
+import { dateless } from "./sentence";
 import { explain } from "./world";
 
 export function Incidents({ id }: { id?: string }) {
@@ -167,7 +168,7 @@ function Timeline({ incident: i }: { incident: Incident }) {
           <li key={n}>
             <When t={time(e.at)} withSeconds />
             <div>
-              {e.state && <Mark state={known(e.state)} />} <b>{e.kind}</b> {e.target && <TargetLink id={e.target} />} {e.text}
+              {e.state && <Mark state={known(e.state)} />} <b>{e.kind}</b> {e.target && <TargetLink id={e.target} />} {dateless(e.target && e.text.startsWith(`${e.target} `) ? e.text.slice(e.target.length + 1) : e.text)}
               {e.by && <span class="quiet"> by {e.by}</span>}
             </div>
           </li>

@@ -99,7 +99,7 @@ function lines(chart: Chart, colour: Palette): uPlot.Series[] {
     width: l.weight === "strong" ? 1.75 : 1,
     dash: l.weight === "faint" ? [3, 3] : undefined,
     spanGaps: false,
-    points: { show: lone, size: 3, fill: colour(`line-${l.weight}`), width: 0 },
+    points: { show: chart.stepped ? false : lone, size: 3, fill: colour(`line-${l.weight}`), width: 0 },
     paths: chart.stepped && stepped ? stepped({ align: 1 }) : undefined,
   }));
 }

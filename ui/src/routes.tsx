@@ -30,7 +30,7 @@ export function RouteBar({ route, level: Heading = "h3" }: { route: RouteView; l
       <Heading>
         {route.name}
         {modes[route.mode] && <span class={`mode ${route.mode}`}>{modes[route.mode]}</span>}
-        {route.moved > 0.02 && <span class="aside num">{percent(route.moved)} {route.known ? "moved in an hour" : "goes elsewhere than when all is well"}</span>}
+        {route.moved > 0.02 && <span class="aside num">{percent(route.moved)} moved{route.known && " in an hour"}</span>}
       </Heading>
       <div class="bar" aria-hidden="true">
         {route.parts.map((p) => (

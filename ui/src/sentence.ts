@@ -115,9 +115,13 @@ export function causeWords(cause: string, t: Pick<Target, "provider" | "model" |
 
 /**
  * dateless takes the time out of a reason: the page says it itself, as local
- * time. brief also leaves out what confirms it.
+ * time. Numbers stay with their units. brief also leaves out what confirms it.
  */
-export const dateless = (s: string) => s.replace(/,? since [^;,]* UTC/, "").replace(/[.;\s]+$/, "");
+export const dateless = (s: string) =>
+  s
+    .replace(/,? since [^;,]* UTC/, "")
+    .replace(/[.;\s]+$/, "")
+    .replace(/(\d) (%|(?:ms|s|min|h|tokens)\b)/g, "$1\u00a0$2");
 export const brief = (s: string) => dateless(s.split(";")[0] ?? s);
 
 function list(items: string[]): string {

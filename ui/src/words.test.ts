@@ -27,7 +27,7 @@ const route = (now: Record<string, number>, before: Record<string, number>, weig
 };
 
 const said = (s: Sentence): string =>
-  s.parts.map((p) => (typeof p === "string" ? p : "target" in p ? p.target : "route" in p ? `*${p.route}*` : new Date(p.since).toISOString().slice(11, 16))).join("");
+  s.parts.map((p) => (typeof p === "string" ? p : "target" in p ? p.target : "route" in p ? `*${p.route}*` : new Date(p.since).toISOString().slice(11, 16))).join("").replaceAll("\u00a0", " ");
 
 describe("the sentence", () => {
   test("says what is wrong, where traffic goes, and since when", () => {
