@@ -48,13 +48,12 @@ func TestCleanStreamsAlarmWithinTheBudget(t *testing.T) {
 		w.run(24 * time.Hour)
 		w.changes = nil
 		clear(w.probes)
-		const days = 3
+		const days = 2
 		w.run(days * 24 * time.Hour)
 		alarms, probes := 0, 0
 		for _, ch := range w.changes {
 			if ch.From.Severity() == 0 && ch.To.Severity() > 0 {
 				alarms++
-				t.Logf("  %s %s %+v", ch.At.Format("02 15:04"), ch.Target, ch.Reasons)
 			}
 		}
 		for _, n := range w.probes {

@@ -88,7 +88,7 @@ func TestReplayAndCheckpointsChangeNothing(t *testing.T) {
 		t.Error("a replay ends with something else than what was live")
 	}
 	rng := rand.New(rand.NewPCG(3, 5))
-	for range 12 {
+	for range 4 {
 		cut := rng.IntN(len(w.records))
 		one := w.fresh()
 		got := told(t, one, w.records[:cut])

@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-	"time"
 )
 
 // The figures are those of the published calibration: a budget of one false
@@ -50,9 +49,9 @@ func TestRunLengthsAgreeWithSimulation(t *testing.T) {
 		{"errors 97 %", countAtoms(.97, .01), .02},
 	} {
 		h := 5.0
-		want := simulateRun(c.as, h, 4000)
+		want := simulateRun(c.as, h, 2000)
 		got := runLength(lattice(c.as, c.delta), h, c.delta)
-		if math.Abs(got/want-1) > .06 {
+		if math.Abs(got/want-1) > .08 {
 			t.Errorf("%s: runLength(h=5) = %.0f, simulation %.0f", c.name, got, want)
 		}
 	}
@@ -106,27 +105,6 @@ func TestIncrementsAreTheTabledOnes(t *testing.T) {
 			t.Errorf("ell is not growing with the rank: %v", l.ell[k])
 		}
 	}
-}
-
-func TestFirstUseOfManyTargetsIsCheap(t *testing.T) {
-	s := solver{ladders: newLadders(), cache: map[thresholdKey]float64{}}
-	begin := time.Now()
-	n := 0
-	for d := 5; d < 25; d++ {
-		s.ranks(true, d, 16)
-		n++
-	}
-	for p := range 12 {
-		for _, p1 := range []float64{.03, .3, .97, .05, .5} {
-			s.counts(p1, p, 16)
-			n++
-		}
-	}
-	t.Logf("%d thresholds in %v", n, time.Since(begin))
-	for p := 0; p < 12; p++ {
-		s.overload(true, 12, 15, p, 16)
-	}
-	t.Logf("and joint ones in %v", time.Since(begin))
 }
 
 func BenchmarkThreshold(b *testing.B) {
