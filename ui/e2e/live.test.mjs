@@ -67,6 +67,30 @@ describe("live", { skip: missing }, () => {
     await page.waitForSelector("[data-testid=banner-warn]", { state: "detached" });
   });
 
+  test("a tab that nobody looks at lets go of its stream, and takes it up again", async (t) => {
+    const fake = await start({ kind: "calm" });
+    t.after(() => fake.close());
+    const page = await browser.page("about:blank");
+    t.after(() => page.close());
+    await page.clock.install();
+    await page.addInitScript(() => {
+      let hidden = false;
+      Object.defineProperty(Document.prototype, "hidden", { get: () => hidden });
+      window.look = (seen) => {
+        hidden = !seen;
+        document.dispatchEvent(new Event("visibilitychange"));
+      };
+    });
+    await page.goto(fake.url);
+    await page.waitForSelector(".link.live");
+    await page.evaluate(() => window.look(false));
+    await page.clock.fastForward(21_000);
+    await page.waitForSelector(".link.connecting");
+    assert.equal(await page.locator("[data-testid=banner-warn]").count(), 0);
+    await page.evaluate(() => window.look(true));
+    await page.waitForSelector(".link.live");
+  });
+
   test("nobody home at the start: a sentence, then the page when it comes up", async (t) => {
     const fake = await start({ kind: "calm" });
     t.after(() => fake.close());

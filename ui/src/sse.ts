@@ -54,6 +54,7 @@ export class Refused extends Error {
 export async function stream(url: string, o: StreamOptions): Promise<void> {
   const quit = new AbortController();
   const stop = () => quit.abort();
+  if (o.signal.aborted) stop();
   o.signal.addEventListener("abort", stop);
   let timer = setTimeout(stop, o.silence);
   try {

@@ -80,8 +80,9 @@ export class Watcher {
     let away: ReturnType<typeof setTimeout> | undefined;
     const seen = () => {
       clearTimeout(away);
-      if (document.hidden) away = setTimeout(() => this.#pause.abort(), forgotten);
+      if (document.hidden) away = setTimeout(() => this.#forget(), forgotten);
       else {
+        this.#forgotten = false;
         this.refresh(all);
         this.#knock();
       }
@@ -109,6 +110,12 @@ export class Watcher {
 
   #knock = () => {};
   #pause = new AbortController();
+  #forgotten = false; // nobody has looked for a while
+
+  #forget(): void {
+    this.#forgotten = true;
+    this.#pause.abort();
+  }
 
   async #fetch(): Promise<void> {
     const due = [...this.#due];
@@ -134,6 +141,7 @@ export class Watcher {
     while (!signal.aborted) {
       this.#pause = new AbortController();
       const pause = this.#pause.signal;
+      if (this.#forgotten) this.#pause.abort();
       try {
         await stream("/v1/events", {
           signal: AbortSignal.any([signal, pause]),
