@@ -44,7 +44,6 @@ export function drawn(el: HTMLElement, now: () => Now, o: Options, colour: Palet
   const { chart } = now();
   const font = `11px ${getComputedStyle(el).fontFamily}`;
   const axes: uPlot.Axis[] = [timeAxis(o.axis, font, colour), valueAxis(chart, font, colour)];
-  const n = chart.lines.length;
   return new uPlot(
     {
       width: Math.max(200, el.clientWidth),
@@ -57,8 +56,8 @@ export function drawn(el: HTMLElement, now: () => Now, o: Options, colour: Palet
         y: { range: (_u, _min, max) => scale(now().chart, max) },
       },
       axes,
-      series: [{}, ...lines(chart, colour), ...bounds(chart)],
-      bands: chart.interval ? [{ series: [n + 1, n + 2], fill: colour("interval") }] : [],
+      series: [{}, ...bounds(chart), ...lines(chart, colour)], // the interval first, or it would cover the line
+      bands: chart.interval ? [{ series: [1, 2], fill: colour("interval") }] : [],
       hooks: {
         drawClear: [(u) => underlay(u, now(), colour)],
         draw: [(u) => verdicts(u, now().past, colour)],
@@ -74,7 +73,7 @@ export function drawn(el: HTMLElement, now: () => Now, o: Options, colour: Palet
 /** columns are a chart's data in the order of its series. */
 export function columns({ chart, past }: Now): uPlot.AlignedData {
   const bounds = chart.interval ? [chart.interval.high, chart.interval.low] : [];
-  return [past.t, ...[...chart.lines.map((l) => l.values), ...bounds].map((c) => bridged(past.t, c, past.gap))];
+  return [past.t, ...[...bounds, ...chart.lines.map((l) => l.values)].map((c) => bridged(past.t, c, past.gap))];
 }
 
 /**
