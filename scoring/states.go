@@ -50,8 +50,8 @@ func (e *Engine) judgeFamily(t *target, f family, at int64) {
 	first, last := f.span()
 	best := -1
 	for i := first; i <= last; i++ {
-		// No threshold is below 4 nats; asking is dear only when solved anew.
-		if t.bank.nats[i] < 4 || (e.set.may[i] != acts && e.set.may[i] != caps) {
+		// No threshold lies lower, so none is solved before it is needed.
+		if t.bank.nats[i] < t.lnRun-solveDepth || (e.set.may[i] != acts && e.set.may[i] != caps) {
 			continue
 		}
 		if t.bank.nats[i] >= e.need(t, i, at) && (best < 0 || t.bank.nats[i] > t.bank.nats[best]) {

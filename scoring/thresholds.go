@@ -101,21 +101,25 @@ func advance(next, v []float64, steps []step) {
 	}
 }
 
+// solveDepth is how far below lnRun thresholds may lie.
+const solveDepth = 6.0
+
 // solve returns the least h, to 0.02 nats, whose mean run length is at least
-// exp(lnRun), by bisection. h = lnRun always suffices, because E[exp(x)] <= 1
-// when all is well.
+// exp(lnRun). h = lnRun always suffices, because E[exp(x)] <= 1 when all is
+// well; and none is more than solveDepth below. The run length grows about as
+// exp(h), so the search steps by what is missing and halves where that fails.
 func solve(as []atom, lnRun, delta float64) float64 {
 	steps := lattice(as, delta)
-	lo, hi := math.Max(delta, lnRun-6), lnRun
-	if math.Log(runLength(steps, lo, delta)) >= lnRun {
-		return lo
-	}
-	for hi-lo > .02 {
-		mid := (lo + hi) / 2
-		if math.Log(runLength(steps, mid, delta)) >= lnRun {
-			hi = mid
-		} else {
-			lo = mid
+	lo, hi := math.Max(delta, lnRun-solveDepth), lnRun
+	for h := (lo + hi) / 2; hi-lo > .02; {
+		missing := lnRun - math.Log(runLength(steps, h, delta))
+		if missing > 0 {
+			lo = h
+		} else if hi = h; missing > -.02 {
+			break
+		}
+		if h += missing + .01; !(h > lo+.005 && h < hi-.005) {
+			h = (lo + hi) / 2
 		}
 	}
 	return hi
