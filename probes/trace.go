@@ -99,10 +99,3 @@ func (t *tracer) take() phases {
 	t.sealed = true
 	return t.p
 }
-
-// stage returns how far the request came so far.
-func (t *tracer) at() stage {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.p.stage
-}

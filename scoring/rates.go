@@ -51,10 +51,9 @@ func (r *rate) mean(p prior) float64 { return (r.bad + p.bad) / (r.good + r.bad 
 // burst learns how often a failure is followed by another one in health, so
 // that a cluster of failures is not taken for independent ones.
 type burst struct {
-	failed   bool  // the last probe
-	at       int64 // when
-	rate     rate
-	hasProbe bool
+	failed bool  // the last probe
+	at     int64 // when
+	rate   rate
 }
 
 var priorBurst = prior{1, 4}

@@ -23,7 +23,7 @@ var demoConfig []byte
 // What the demo invents before it starts: a day of the same models.
 const (
 	demoDay      = 24 * time.Hour
-	demoInterval = 15 * time.Second // between invented probes of one target
+	demoInterval = 30 * time.Second // between invented probes of one series
 	demoTick     = time.Second
 	demoRate     = 24               // synthetic requests a second
 	demoRest     = 60 * time.Second // between the end of the script and its repetition
