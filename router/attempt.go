@@ -14,17 +14,23 @@ import (
 	"github.com/bellwether-llm/bellwether/llm"
 )
 
-// Bounds on what is read from a provider.
+// Bounds on what is read from a provider, in bytes.
 const (
 	maxAnswerBytes = 64 << 20
 	maxErrorBytes  = 64 << 10
+	maxDrainBytes  = 4 << 10
 )
+
+// drainTime is how long the end of a connection's answer may take to arrive
+// after the answer's own end, so that the connection can be used again.
+const drainTime = 100 * time.Millisecond
 
 // The limits that cancel an attempt, as causes.
 var (
 	errFirstToken = errors.New("no first token in time")
+	errAnswer     = errors.New("no answer in time")
 	errStalled    = errors.New("the stream fell silent")
-	errTotal      = errors.New("out of time")
+	errTotal      = errors.New("the request is out of time")
 )
 
 // failure is how an attempt ended badly.
@@ -34,6 +40,7 @@ type failure struct {
 	err     *llm.Error // the provider's own words, nil when it had none
 	text    string     // ours, without secrets
 	skipped bool       // never sent: this target cannot express the request
+	ours    bool       // not the target's doing: its time was spent elsewhere
 }
 
 func (f *failure) Error() string {
@@ -43,17 +50,27 @@ func (f *failure) Error() string {
 	return fmt.Sprintf("%s: %s", f.outcome, f.text)
 }
 
-// final reports whether another target would answer no better, so that the
-// provider's own answer goes to the caller.
+// final reports whether another target would answer no better, because the
+// request itself is at fault: then the provider's own answer goes to the
+// caller. A 404 among client errors is an address of ours that is wrong.
 func (f *failure) final() bool {
-	if f.skipped {
+	switch {
+	case f.skipped:
+		return false
+	case f.outcome == bellwether.Canceled:
+		return true
+	case f.err == nil:
 		return false
 	}
-	return f.outcome == bellwether.ClientError || f.outcome == bellwether.Canceled ||
-		(f.err != nil && (f.err.Context || f.err.Policy))
+	return f.err.Context || f.err.Policy || f.outcome == bellwether.ClientError && f.status != http.StatusNotFound
 }
 
-// attempt is one call of one target for one request.
+// policy reports whether a provider refused the content, which is not routed
+// around.
+func (f *failure) policy() bool { return f.err != nil && f.err.Policy }
+
+// attempt is one call of one target for one request. It belongs to the
+// request's goroutine; only its limit fires from outside, and only cancels.
 type attempt struct {
 	up     *upstream
 	start  time.Time
@@ -62,62 +79,56 @@ type attempt struct {
 	resp   *http.Response
 	seen   seen
 
-	limit      *time.Timer // cancels with limitCause when the first token, or the next, is late
+	limit      *time.Timer // cancels with limitCause when what is awaited is late
 	limitCause error
+	due        time.Time     // when limit fires
+	blocked    time.Duration // spent writing to the caller
 }
 
-// seen is what an attempt measured.
+// seen is what an attempt measured. Times count from its start.
 type seen struct {
+	streamed   bool
 	firstToken time.Duration
 	lastToken  time.Duration
 	total      time.Duration
 	events     int // content events
+	malformed  int // events that could not be read
 	usage      *llm.Usage
 	finish     llm.Finish
 	status     int
 }
 
-// begin sends the request and waits for the answer's headers. On success the
-// caller must close the attempt.
-func (rt *Router) begin(parent context.Context, up *upstream, req llm.Request, r *routeTable) (*attempt, *failure) {
-	req.Model = up.model()
-	req.StreamUsage = req.Stream // for accounting; not passed on unasked
-	call, err := up.codec.Encode(up.Endpoint, req)
-	if err != nil {
-		return nil, &failure{outcome: bellwether.ClientError, status: http.StatusBadRequest, err: unsupported(err), skipped: true}
-	}
+// newAttempt returns an attempt that must be closed.
+func newAttempt(parent context.Context, up *upstream) *attempt {
 	a := &attempt{up: up, start: time.Now()}
 	a.ctx, a.cancel = context.WithCancelCause(parent)
-	if req.Stream {
-		a.limitCause = errFirstToken
-		a.limit = time.AfterFunc(r.FirstToken, func() { a.cancel(errFirstToken) })
-	}
-	hr, err := http.NewRequestWithContext(a.ctx, call.Method, call.URL, bytes.NewReader(call.Body))
-	if err != nil {
-		a.close()
-		return nil, &failure{outcome: bellwether.ClientError, text: "the target's address is not valid"}
-	}
-	hr.Header = call.Header
-	a.resp, err = rt.transport.RoundTrip(hr)
-	if err != nil {
-		f := a.transportFailure(err)
-		a.close()
-		return nil, f
-	}
-	a.seen.status = a.resp.StatusCode
-	if a.resp.StatusCode/100 != 2 {
-		body, _ := io.ReadAll(io.LimitReader(a.resp.Body, maxErrorBytes))
-		e := up.codec.Error(a.resp.StatusCode, a.resp.Header, body)
-		a.close()
-		return nil, &failure{outcome: e.Outcome, status: e.Status, err: e}
-	}
-	return a, nil
+	return a
 }
 
-// unsupported turns a codec's refusal into an error for the caller.
-func unsupported(err error) *llm.Error {
-	return &llm.Error{Status: http.StatusBadRequest, Outcome: bellwether.ClientError, Type: "invalid_request_error",
-		Code: "unsupported_field", Message: err.Error()}
+// ask sends the call and waits for the answer's headers. A status that is no
+// success is a failure in the provider's words.
+func (a *attempt) ask(transport http.RoundTripper, call llm.Call) *failure {
+	hr, err := http.NewRequestWithContext(a.ctx, call.Method, call.URL, bytes.NewReader(call.Body))
+	if err != nil {
+		return &failure{outcome: bellwether.ConnectError, text: "the target's address is not valid"}
+	}
+	hr.Header = call.Header
+	// A kept connection that the provider has closed meanwhile is no failure of
+	// the target: with this key net/http asks again on another one. A key
+	// without a value is not sent.
+	hr.Header["X-Idempotency-Key"] = nil
+	resp, err := transport.RoundTrip(hr)
+	if err != nil {
+		return a.transportFailure(err)
+	}
+	a.resp, a.seen.status = resp, resp.StatusCode
+	if resp.StatusCode/100 != 2 {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // what there is of it
+		e := a.up.codec.Error(resp.StatusCode, resp.Header, body)
+		e.Message = llm.Redact(e.Message, a.up.Endpoint.Key)
+		return &failure{outcome: e.Outcome, status: e.Status, err: e}
+	}
+	return nil
 }
 
 func (a *attempt) close() {
@@ -128,33 +139,77 @@ func (a *attempt) close() {
 		_ = a.resp.Body.Close()
 	}
 	a.cancel(nil)
+	a.seen.total = time.Since(a.start)
+}
+
+// expect gives the provider d from now, after which cause cancels the attempt.
+// It reports false when the limit in force so far has passed already.
+func (a *attempt) expect(cause error, d time.Duration) bool {
+	a.due = time.Now().Add(d)
+	if a.limit == nil {
+		a.limitCause = cause
+		a.limit = time.AfterFunc(d, func() { a.cancel(cause) })
+		return true
+	}
+	if a.limitCause == cause {
+		return a.limit.Reset(d)
+	}
+	held := a.limit.Stop()
+	a.limitCause = cause
+	a.limit = time.AfterFunc(d, func() { a.cancel(cause) })
+	return held
+}
+
+// outside runs f, which waits for somebody else than the provider, with the
+// provider's clock stopped: a caller that reads slowly is no silence of the
+// provider's.
+func (a *attempt) outside(f func()) {
+	began := time.Now()
+	held := a.limit.Stop()
+	f()
+	took := time.Since(began)
+	a.blocked += took
+	if held {
+		a.due = a.due.Add(took)
+		a.limit.Reset(time.Until(a.due))
+	}
 }
 
 // transportFailure names what went wrong below HTTP, or which limit passed.
 func (a *attempt) transportFailure(err error) *failure {
+	if cause := context.Cause(a.ctx); cause != nil {
+		return a.limitFailure(cause)
+	}
 	f := &failure{status: a.seen.status}
 	var dns *net.DNSError
 	var op *net.OpError
-	cause := context.Cause(a.ctx)
 	switch {
-	case errors.Is(cause, errFirstToken):
-		f.outcome, f.text = bellwether.FirstTokenTimeout, errFirstToken.Error()
-	case errors.Is(cause, errStalled):
-		f.outcome, f.text = bellwether.Stalled, errStalled.Error()
-	case errors.Is(cause, errTotal), errors.Is(cause, context.DeadlineExceeded):
-		f.outcome, f.text = bellwether.Timeout, errTotal.Error()
-	case errors.Is(cause, context.Canceled):
-		f.outcome, f.text = bellwether.Canceled, "the caller went away"
-	case errors.As(err, &dns):
-		f.outcome, f.text = bellwether.DNSError, "the host's name was not found"
-	case errors.As(err, &op) && op.Op == "dial":
-		f.outcome, f.text = bellwether.ConnectError, "no connection to the host"
 	case a.resp != nil:
 		f.outcome, f.text = bellwether.Truncated, "the connection broke within the answer"
+	case errors.As(err, &dns):
+		f.outcome, f.text = bellwether.DNSError, "the host's name was not found"
 	case isTLS(err):
 		f.outcome, f.text = bellwether.TLSError, "no secure connection to the host"
+	case errors.As(err, &op) && op.Op == "dial":
+		f.outcome, f.text = bellwether.ConnectError, "no connection to the host"
 	default:
 		f.outcome, f.text = bellwether.ServerError, "the connection broke before the answer"
+	}
+	return f
+}
+
+// limitFailure says which limit ended the attempt.
+func (a *attempt) limitFailure(cause error) *failure {
+	f := &failure{status: a.seen.status, text: cause.Error()}
+	switch {
+	case errors.Is(cause, errFirstToken):
+		f.outcome = bellwether.FirstTokenTimeout
+	case errors.Is(cause, errStalled):
+		f.outcome = bellwether.Stalled
+	case errors.Is(cause, errAnswer), errors.Is(cause, errTotal):
+		f.outcome = bellwether.Timeout
+	default:
+		f.outcome, f.text = bellwether.Canceled, "the caller went away"
 	}
 	return f
 }
@@ -162,7 +217,6 @@ func (a *attempt) transportFailure(err error) *failure {
 // whole reads a plain answer.
 func (a *attempt) whole() (llm.Response, *failure) {
 	body, err := io.ReadAll(io.LimitReader(a.resp.Body, maxAnswerBytes+1))
-	a.seen.total = time.Since(a.start)
 	if err != nil {
 		return llm.Response{}, a.transportFailure(err)
 	}
@@ -171,7 +225,7 @@ func (a *attempt) whole() (llm.Response, *failure) {
 	}
 	resp, err := a.up.codec.Decode(body)
 	if e, ok := errors.AsType[*llm.Error](err); ok {
-		return resp, &failure{outcome: e.Outcome, status: a.seen.status, err: e}
+		return resp, &failure{outcome: e.Outcome, status: e.HTTPStatus(), err: e}
 	}
 	if err != nil {
 		return resp, &failure{outcome: bellwether.Malformed, status: a.seen.status, text: "the answer cannot be read"}
@@ -181,4 +235,11 @@ func (a *attempt) whole() (llm.Response, *failure) {
 		return resp, &failure{outcome: bellwether.Truncated, status: a.seen.status, text: "the answer has no proper end"}
 	}
 	return resp, nil
+}
+
+// drain reads what follows the answer's end, which is the end of the body as
+// a rule: a body left unread costs its connection.
+func (a *attempt) drain() {
+	a.expect(errStalled, drainTime)
+	_, _ = io.CopyN(io.Discard, a.resp.Body, maxDrainBytes)
 }

@@ -34,7 +34,7 @@ type Config struct {
 	MaxBodyBytes int64 `yaml:"max_body_bytes"`
 	// MaxInFlight bounds requests in flight; more are answered 503 at once. Default 10000.
 	MaxInFlight int `yaml:"max_in_flight"`
-	// Attempts bounds how many targets one request may try. Default 4.
+	// Attempts bounds how many targets one request may try. Default 6.
 	Attempts int `yaml:"attempts"`
 	// ReportEvery is how often what was seen is reported to the server. Default 1s.
 	ReportEvery conf.Duration `yaml:"report_every"`
@@ -45,7 +45,7 @@ const (
 	DefaultListen      = "127.0.0.1:8781"
 	defaultMaxBody     = 16 << 20
 	defaultMaxInFlight = 10_000
-	defaultAttempts    = 4
+	defaultAttempts    = 6
 	defaultReportEvery = time.Second
 )
 
@@ -119,9 +119,9 @@ func (t Target) model() string {
 // Route is a route with its limits. A limit of zero means the default.
 type Route struct {
 	bellwether.Route
-	FirstToken time.Duration // of a streamed answer, or the whole of a plain one's headers; default 20s
+	FirstToken time.Duration // until the first token of a streamed answer; a plain one has 100ms more for each token it may have; default 20s
 	Stall      time.Duration // silence after the first token; default 15s
-	Total      time.Duration // of the whole request, all attempts included; default 5m
+	Total      time.Duration // of the whole request, all attempts included; while a target is left to try, an attempt shows something within half of what remains; default 5m
 }
 
 const (

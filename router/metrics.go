@@ -1,7 +1,6 @@
 package router
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -16,12 +15,14 @@ type metrics struct {
 	set        *vm.Set
 	malformed  *vm.Counter // events that could not be read
 	unreported *vm.Counter // summaries dropped while the server was away
+	rejected   *vm.Counter // summaries that the server would not have
 }
 
 func newMetrics() *metrics {
 	set := vm.NewSet()
 	return &metrics{set: set,
 		malformed:  set.NewCounter("bellwether_router_malformed_events_total"),
+		rejected:   set.NewCounter("bellwether_router_rejected_summaries_total"),
 		unreported: set.NewCounter("bellwether_router_unreported_summaries_total"),
 	}
 }
@@ -41,22 +42,38 @@ func (m *metrics) follow(rt *Router) {
 		}
 		return time.Since(rt.follower.News()).Seconds()
 	})
+	m.set.NewGauge("bellwether_router_weights_stale", func() float64 {
+		if w := rt.weights.Load(); w != nil && rt.follower != nil && rt.silence() > seconds(w.TTL) {
+			return 1
+		}
+		return 0
+	})
 	m.set.NewGauge("bellwether_router_drift_ratio", func() float64 { return rt.drift(rt.weights.Load()) })
 }
 
-// attempt counts one call of one target.
-func (m *metrics) attempt(target, route string, outcome bellwether.Outcome, s seen, took time.Duration) {
+// attempt counts one call of one target. Targets and routes are the config's,
+// so that there are only so many names; a target asked for directly has route "".
+func (m *metrics) attempt(target, route string, outcome bellwether.Outcome, s seen) {
 	m.set.GetOrCreateCounter("bellwether_router_attempts_total{" + label("target", target) + "," + label("route", route) + "," + label("outcome", string(outcome)) + "}").Inc()
-	if outcome != bellwether.OK {
-		return
-	}
 	if s.events > 0 {
 		m.set.GetOrCreateHistogram("bellwether_router_time_to_first_token_seconds{" + label("target", target) + "}").Update(s.firstToken.Seconds())
 	}
-	m.set.GetOrCreateHistogram("bellwether_router_attempt_duration_seconds{" + label("target", target) + "}").Update(took.Seconds())
+	if outcome == bellwether.OK {
+		m.set.GetOrCreateHistogram("bellwether_router_attempt_duration_seconds{" + label("target", target) + "}").Update(s.total.Seconds())
+	}
 }
 
-// refused counts requests that no target was asked for, or none could answer.
+// answered counts one request that targets were asked for, by what the caller
+// got: an answer (ok), the word that went wrong, or nothing (canceled).
+func (m *metrics) answered(route string, f *failure) {
+	outcome := bellwether.OK
+	if f != nil {
+		outcome = f.outcome
+	}
+	m.set.GetOrCreateCounter("bellwether_router_requests_total{" + label("route", route) + "," + label("outcome", string(outcome)) + "}").Inc()
+}
+
+// refused counts requests that no target was asked for.
 func (m *metrics) refused(code string) {
 	m.set.GetOrCreateCounter("bellwether_router_refused_total{" + label("code", code) + "}").Inc()
 }
@@ -67,6 +84,5 @@ func label(name, value string) string { return name + "=" + strconv.Quote(value)
 func (m *metrics) serve(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	m.set.WritePrometheus(w)
-	fmt.Fprint(w, "\n")
 	vm.WriteProcessMetrics(w)
 }

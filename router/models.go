@@ -17,7 +17,7 @@ func (rt *Router) models(w http.ResponseWriter, _ *http.Request) {
 	list := make([]model, 0, len(t.names))
 	for _, name := range t.names {
 		owner := "bellwether"
-		if r := t.routes[name]; len(r.Tiers) == 0 {
+		if r := t.routes[name]; r.Name == "" { // a target
 			owner = r.entries[0].up.Provider
 		}
 		list = append(list, model{ID: name, Object: "model", OwnedBy: owner})

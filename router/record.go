@@ -1,7 +1,6 @@
 package router
 
 import (
-	"context"
 	"strings"
 	"sync"
 	"time"
@@ -11,156 +10,162 @@ import (
 	"github.com/bellwether-llm/bellwether/internal/sketch"
 )
 
-// maxUnsent bounds the summaries that wait for a server that is away; beyond
-// it the oldest go, and are counted.
-const (
-	maxUnsent = 10_000
-	maxBatch  = 1000 // observations in one request
-)
+// maxWindow is how much time one summary may cover: the minute that rollups
+// tell apart.
+const maxWindow = time.Minute
 
 // recorder sums up what requests saw, by target and route, until the next
 // report. Safe for concurrent use.
 type recorder struct {
-	name string
+	vantage string
 
-	mu    sync.Mutex
-	since time.Time
-	sums  map[sumKey]*sum
+	mu     sync.Mutex
+	since  time.Time // start of the window that sums is of
+	sums   map[sumKey]*sum
+	closed []bellwether.Observation // windows that were full before anybody took them
+	lost   int                      // of those, dropped since the last take
 }
 
 type sumKey struct{ target, route string }
 
-// sum is what one target did for one route since the last report.
+// sum is what one target did for one route in a window.
 type sum struct {
-	counts                 map[bellwether.Outcome]int
-	firstToken, interToken *sketch.Sketch
-	total, outputTokens    *sketch.Sketch
-	input, output          int
-	cost                   float64
+	counts   map[bellwether.Outcome]int
+	sketches map[bellwether.Signal]*sketch.Sketch
+	tokens   bellwether.Tokens
+	cost     float64
 }
 
 func newRecorder(name string) *recorder {
-	return &recorder{name: name, since: time.Now(), sums: map[sumKey]*sum{}}
+	return &recorder{vantage: vantage(name), sums: map[sumKey]*sum{}}
 }
 
-// observe keeps what one attempt saw. a is nil when no answer began.
-func (rt *Router) observe(up *upstream, route string, a *attempt, f *failure, took time.Duration) {
-	outcome := bellwether.OK
-	var s seen
-	if a != nil {
-		s = a.seen
-	}
-	if f != nil {
-		outcome = f.outcome
-	}
-	rt.metrics.attempt(up.ID, route, outcome, s, took)
-	if outcome == bellwether.Canceled {
-		return // the caller's doing: it says nothing about the target
-	}
-	rt.recorder.add(sumKey{up.ID, route}, up.Price, outcome, s)
-}
-
-func (r *recorder) add(k sumKey, price bellwether.Price, outcome bellwether.Outcome, s seen) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	t := r.sums[k]
-	if t == nil {
-		t = &sum{counts: map[bellwether.Outcome]int{}, firstToken: sketch.New(), interToken: sketch.New(),
-			total: sketch.New(), outputTokens: sketch.New()}
-		r.sums[k] = t
-	}
-	t.counts[outcome]++
-	if s.usage != nil {
-		t.input += s.usage.Input
-		t.output += s.usage.Output
-		t.cost += price.Cost(s.usage.Input, s.usage.Output)
-	}
-	if outcome != bellwether.OK {
-		return // fast failures are no latencies
-	}
-	if s.events > 0 {
-		t.firstToken.Add(s.firstToken.Seconds())
-	}
-	if s.events > 1 {
-		t.interToken.Add((s.lastToken - s.firstToken).Seconds() / float64(s.events-1))
-	}
-	t.total.Add(s.total.Seconds())
-	if s.usage != nil {
-		t.outputTokens.Add(float64(s.usage.Output))
-	}
-}
-
-// take returns what was summed since the last take, as observations.
-func (r *recorder) take(now time.Time) []bellwether.Observation {
-	r.mu.Lock()
-	sums, since := r.sums, r.since
-	r.sums, r.since = map[sumKey]*sum{}, now
-	r.mu.Unlock()
-	out := make([]bellwether.Observation, 0, len(sums))
-	for k, s := range sums {
-		o := bellwether.Observation{
-			ID: id.New(now), At: since.UTC(), Source: bellwether.SourceRouter, Vantage: r.vantage(),
-			Target: k.target, Route: k.route, Window: max(0.001, now.Sub(since).Seconds()), SampleRate: 1,
-			Counts: s.counts, Sketches: map[bellwether.Signal][]byte{}, CostUSD: s.cost,
-			Tokens: &bellwether.Tokens{Input: s.input, Output: s.output},
-		}
-		for signal, sk := range map[bellwether.Signal]*sketch.Sketch{bellwether.FirstToken: s.firstToken,
-			bellwether.InterToken: s.interToken, bellwether.Total: s.total, bellwether.OutputTokens: s.outputTokens} {
-			if sk.Count() > 0 {
-				o.Sketches[signal] = sk.Bytes()
-			}
-		}
-		out = append(out, o)
-	}
-	return out
-}
-
-// vantage names the router as an observation's vantage: a slug, whatever the
+// vantage names a router as an observation's vantage: a slug, whatever the
 // host is called.
-func (r *recorder) vantage() string {
+func vantage(name string) string {
 	slug := strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_' {
 			return c
 		}
 		return '-'
-	}, strings.ToLower(r.name))
-	return "router." + clip(slug, 80)
+	}, strings.ToLower(name))
+	if slug == "" {
+		return "router"
+	}
+	return "router." + slug[:min(len(slug), 80)]
 }
 
-// report hands what was seen to the server, every so often, until ctx ends;
-// then once more. What the server does not take waits, bounded.
-func (rt *Router) report(ctx context.Context) error {
-	tick := time.NewTicker(rt.cfg.ReportEvery.Std())
-	defer tick.Stop()
-	var unsent []bellwether.Observation
-	for {
-		select {
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-			defer cancel()
-			rt.send(last, append(unsent, rt.recorder.take(time.Now())...))
-			return nil
-		case now := <-tick.C:
-			unsent = rt.send(ctx, append(unsent, rt.recorder.take(now)...))
+// observe keeps what one attempt saw.
+func (rt *Router) observe(r *routeTable, a *attempt, f *failure) {
+	outcome := bellwether.OK
+	if f != nil {
+		outcome = f.outcome
+		if f.ours {
+			outcome = bellwether.Canceled
 		}
+	}
+	rt.metrics.attempt(a.up.ID, r.Name, outcome, a.seen)
+	if rt.follower != nil {
+		rt.recorder.add(time.Now(), sumKey{a.up.ID, r.Name}, a.up.Price, outcome, a.seen)
 	}
 }
 
-// send returns what is still to be sent.
-func (rt *Router) send(ctx context.Context, obs []bellwether.Observation) []bellwether.Observation {
-	if over := len(obs) - maxUnsent; over > 0 {
-		rt.metrics.unreported.Add(over)
-		obs = obs[over:]
+func (r *recorder) add(now time.Time, k sumKey, price bellwether.Price, outcome bellwether.Outcome, s seen) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.sums) == 0 {
+		r.since = now
+	} else if now.Sub(r.since) >= maxWindow {
+		r.close(r.since.Add(maxWindow))
+		r.since = now
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for len(obs) > 0 {
-		n := min(len(obs), maxBatch)
-		if _, _, err := rt.follower.Observe(ctx, obs[:n]); err != nil {
-			rt.log.Debug("server takes no observations; they wait", "waiting", len(obs), "err", err)
-			return obs
+	t := r.sums[k]
+	if t == nil {
+		t = &sum{counts: map[bellwether.Outcome]int{}, sketches: map[bellwether.Signal]*sketch.Sketch{}}
+		r.sums[k] = t
+	}
+	t.add(price, outcome, s)
+}
+
+// add counts one attempt. A call that the caller or our own limits ended early
+// is counted as canceled, which speaks for nobody, and its tokens with it.
+func (t *sum) add(price bellwether.Price, outcome bellwether.Outcome, s seen) {
+	t.counts[outcome]++
+	if u := s.usage; u != nil {
+		in, out := tokens(u.Input), tokens(u.Output)
+		t.tokens.Input += in
+		t.tokens.Output += out
+		t.tokens.Cached += tokens(u.Cached)
+		t.tokens.Reasoning += tokens(u.Reasoning)
+		t.cost += price.Cost(in, out)
+		if outcome == bellwether.OK {
+			t.measure(bellwether.OutputTokens, float64(out))
 		}
-		obs = obs[n:]
 	}
-	return nil
+	first, gap, total := s.firstToken, time.Duration(0), time.Duration(0)
+	if s.events > 1 {
+		gap = (s.lastToken - s.firstToken) / time.Duration(s.events-1)
+	}
+	if !s.streamed { // the total of a stream is its answer's length, not its speed
+		total = s.total
+	}
+	switch outcome { // timeouts count as at least their limit; other errors are fast as often as not
+	case bellwether.OK, bellwether.Timeout:
+	case bellwether.FirstTokenTimeout:
+		first = s.total
+	case bellwether.Stalled:
+		gap = max(gap, s.total-s.lastToken)
+	default:
+		return
+	}
+	t.measure(bellwether.FirstToken, first.Seconds())
+	t.measure(bellwether.InterToken, gap.Seconds())
+	t.measure(bellwether.Total, total.Seconds())
+}
+
+// tokens bounds what a provider says that it used.
+func tokens(n int) int { return min(max(n, 0), 1e7) }
+
+func (t *sum) measure(signal bellwether.Signal, v float64) {
+	if v <= 0 {
+		return
+	}
+	s := t.sketches[signal]
+	if s == nil {
+		s = sketch.New()
+		t.sketches[signal] = s
+	}
+	s.Add(v)
+}
+
+// take returns what was summed since the last take, as observations, and how
+// many were dropped meanwhile because nobody took them.
+func (r *recorder) take(now time.Time) (obs []bellwether.Observation, lost int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.close(now)
+	obs, lost = r.closed, r.lost
+	r.closed, r.lost = nil, 0
+	return obs, lost
+}
+
+// close ends the present window at the time given. It is called with mu held.
+func (r *recorder) close(end time.Time) {
+	window := min(max(end.Sub(r.since), time.Millisecond), maxWindow)
+	for k, s := range r.sums {
+		tokens := s.tokens
+		o := bellwether.Observation{
+			ID: id.New(end), At: r.since.UTC(), Source: bellwether.SourceRouter, Vantage: r.vantage,
+			Target: k.target, Route: k.route, Window: window.Seconds(), SampleRate: 1,
+			Counts: s.counts, Sketches: map[bellwether.Signal][]byte{}, CostUSD: s.cost, Tokens: &tokens,
+		}
+		for signal, sk := range s.sketches {
+			o.Sketches[signal] = sk.Bytes()
+		}
+		r.closed = append(r.closed, o)
+	}
+	if over := len(r.closed) - maxUnsent; over > 0 {
+		r.closed, r.lost = r.closed[over:], r.lost+over
+	}
+	r.sums = map[sumKey]*sum{}
 }

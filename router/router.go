@@ -4,16 +4,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/internal/id"
 	"github.com/bellwether-llm/bellwether/llm"
 )
 
@@ -44,8 +47,9 @@ type Router struct {
 	transport http.RoundTripper
 	log       *slog.Logger
 	front     llm.Codec
-	keys      map[string][sha256.Size]byte
+	keys      [][sha256.Size]byte // of the tokens that callers may have
 
+	building sync.Mutex // one rebuild at a time, so that the last one sees the latest
 	setup    atomic.Pointer[readySetup]
 	weights  atomic.Pointer[bellwether.Weights]
 	table    atomic.Pointer[table]
@@ -72,15 +76,18 @@ func New(cfg Config, s Setup, o Options) (*Router, error) {
 		cfg.Name, _ = os.Hostname() // an empty name is told apart by the server
 	}
 	rt := &Router{cfg: cfg, follower: o.Follower, transport: o.Transport, log: o.Logger, front: front, started: time.Now(),
-		keys: map[string][sha256.Size]byte{}, recorder: newRecorder(cfg.Name), metrics: newMetrics()}
+		recorder: newRecorder(cfg.Name), metrics: newMetrics()}
 	if rt.log == nil {
 		rt.log = slog.New(slog.DiscardHandler)
 	}
 	if rt.transport == nil {
 		rt.transport = newTransport()
 	}
-	for name, key := range cfg.Keys {
-		rt.keys[name] = sha256.Sum256([]byte(key.Reveal()))
+	for _, key := range cfg.Keys {
+		if key == "" {
+			return nil, errors.New("router: keys: one is empty, which would admit everybody")
+		}
+		rt.keys = append(rt.keys, sha256.Sum256([]byte(key.Reveal())))
 	}
 	rt.metrics.follow(rt)
 	return rt, rt.Replace(s)
@@ -131,19 +138,28 @@ func (rt *Router) Replace(s Setup) error {
 
 // rebuild makes a new table from the setup, the weights and their age.
 func (rt *Router) rebuild() {
+	rt.building.Lock()
+	defer rt.building.Unlock()
 	s, w := rt.setup.Load(), rt.weights.Load()
 	rt.table.Store(newTable(s.Setup, s.ups, w, rt.drift(w)))
 }
 
+// drift returns how far shares have moved from w's to the base ones.
 func (rt *Router) drift(w *bellwether.Weights) float64 {
 	if w == nil || rt.follower == nil {
 		return 0
 	}
+	return driftAt(rt.silence(), seconds(w.TTL), seconds(w.Hold))
+}
+
+// silence returns how old the last news of the server is. Weights that come
+// from the state file count from the start.
+func (rt *Router) silence() time.Duration {
 	news := rt.follower.News()
-	if news.IsZero() { // the weights come from the state file: hold them from the start
+	if news.IsZero() {
 		news = rt.started
 	}
-	return driftAt(time.Since(news), seconds(w.TTL), seconds(w.Hold))
+	return time.Since(news)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -161,7 +177,11 @@ func (rt *Router) Handler() http.Handler {
 	return mux
 }
 
+// requestID names each request, on every answer.
+const requestID = "X-Request-Id"
+
 func (rt *Router) unknown(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set(requestID, id.New(time.Now()))
 	rt.fail(w, &llm.Error{Status: http.StatusNotFound, Type: "invalid_request_error", Code: "unknown_url",
 		Message: r.Method + " " + r.URL.Path + " is not served here: POST /v1/chat/completions, GET /v1/models"})
 }
@@ -169,13 +189,16 @@ func (rt *Router) unknown(w http.ResponseWriter, r *http.Request) {
 // guard admits callers that may come in, and bounds how many are inside.
 func (rt *Router) guard(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(requestID, id.New(time.Now()))
 		if !rt.admitted(r) {
+			rt.metrics.refused("invalid_api_key")
 			rt.fail(w, &llm.Error{Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key",
 				Message: "the key is missing or unknown: send Authorization: Bearer KEY with one of this router's keys"})
 			return
 		}
 		if rt.inFlight.Add(1) > int64(rt.cfg.MaxInFlight) {
 			rt.inFlight.Add(-1)
+			rt.metrics.refused("too_many_in_flight")
 			w.Header().Set("Retry-After", "1")
 			rt.fail(w, &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: "too_many_in_flight",
 				Message: "this router has too many requests in flight: try again in a second"})
@@ -186,17 +209,18 @@ func (rt *Router) guard(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// admitted compares in constant time, whatever was sent.
+// admitted compares in constant time, whatever was sent, with every key.
 func (rt *Router) admitted(r *http.Request) bool {
 	if len(rt.keys) == 0 {
 		return true
 	}
-	sent := sha256.Sum256([]byte(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")))
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	sent := sha256.Sum256([]byte(token))
 	found := 0
-	for _, key := range rt.keys {
-		found |= subtle.ConstantTimeCompare(sent[:], key[:])
+	for i := range rt.keys {
+		found |= subtle.ConstantTimeCompare(sent[:], rt.keys[i][:])
 	}
-	return found == 1
+	return found == 1 && strings.EqualFold(scheme, "Bearer")
 }
 
 // fail answers with an error body as OpenAI's clients read it.

@@ -3,7 +3,9 @@ package router
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,29 +16,46 @@ import (
 )
 
 // Run follows the server and reports to it until ctx ends, and joins
-// everything that it started. Without a follower it takes up the state file
-// and waits.
+// everything that it started. It returns nil then, and an error only when
+// following is not possible at all. Without a follower it only waits: base
+// weights stand. Call it once.
 func (rt *Router) Run(ctx context.Context) error {
-	rt.restore()
+	defer rt.closeIdle()
 	if rt.follower == nil {
 		<-ctx.Done()
 		return nil
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return rt.follower.Watch(ctx, rt.apply) })
-	g.Go(func() error { return rt.report(ctx) })
-	g.Go(func() error { return rt.keepDrifting(ctx) })
-	err := g.Wait()
-	if ctx.Err() != nil {
-		return nil
+	rt.restore()
+	g, running := errgroup.WithContext(ctx)
+	g.Go(func() error { return rt.follower.Watch(running, rt.apply) })
+	g.Go(func() error { return rt.report(running) })
+	g.Go(func() error { return rt.keepDrifting(running) })
+	if err := g.Wait(); ctx.Err() == nil {
+		return fmt.Errorf("router: follow: %w", err)
 	}
-	return err
+	return nil
+}
+
+// closeIdle lets go of the connections that are kept for later.
+func (rt *Router) closeIdle() {
+	if t, ok := rt.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// maxFollowed bounds the times that weights may ask for: ttl and hold.
+const maxFollowed = 365 * 24 * 3600.0 // seconds
+
+// put puts weights in force.
+func (rt *Router) put(w bellwether.Weights) {
+	w.TTL, w.Hold = within(w.TTL, 0, maxFollowed), within(w.Hold, 0, maxFollowed)
+	rt.weights.Store(&w)
+	rt.rebuild()
 }
 
 // apply puts newer weights in force, keeps them and tells the server.
 func (rt *Router) apply(w bellwether.Weights) {
-	rt.weights.Store(&w)
-	rt.rebuild()
+	rt.put(w)
 	rt.follower.Applied(w.Revision)
 	if err := rt.keep(w); err != nil {
 		rt.log.Warn("last weights not kept for a restart", "err", err)
@@ -75,7 +94,9 @@ func (rt *Router) keep(w bellwether.Weights) error {
 	if err != nil {
 		return fmt.Errorf("state file: %w", err)
 	}
-	_, err = tmp.Write(b)
+	if _, err = tmp.Write(b); err == nil {
+		err = tmp.Sync() // or a power failure leaves an empty file under the name
+	}
 	if closeErr := tmp.Close(); err == nil {
 		err = closeErr
 	}
@@ -95,7 +116,7 @@ func (rt *Router) restore() {
 		return
 	}
 	b, err := os.ReadFile(rt.cfg.StateFile)
-	if os.IsNotExist(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
 	var w bellwether.Weights
@@ -106,6 +127,5 @@ func (rt *Router) restore() {
 		rt.log.Warn("state file cannot be read; starting from base weights", "file", rt.cfg.StateFile, "err", err)
 		return
 	}
-	rt.weights.Store(&w)
-	rt.rebuild()
+	rt.put(w)
 }

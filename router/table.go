@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
@@ -14,7 +15,8 @@ import (
 // upstream is a target ready to be called.
 type upstream struct {
 	Target
-	codec llm.Codec
+	codec   llm.Codec
+	noUsage atomic.Bool // it refused a stream for asking for its usage
 }
 
 // table is what requests are routed by: immutable, swapped atomically.
@@ -27,7 +29,7 @@ type table struct {
 
 // routeTable is one route's part of a table.
 type routeTable struct {
-	Route
+	Route           // Name is "" where a target was asked for directly
 	entries []entry // in tier order
 }
 
@@ -42,7 +44,7 @@ type entry struct {
 // pick returns the index of an entry, drawn by share; u is uniform in [0, 1).
 // It neither locks nor allocates. O(entries).
 func (r *routeTable) pick(u float64) int {
-	last := 0
+	last := 0 // where no share is positive; setShares sees to it that one is
 	for i := range r.entries {
 		if r.entries[i].share <= 0 {
 			continue
@@ -111,30 +113,39 @@ func newTable(s Setup, ups map[string]*upstream, w *bellwether.Weights, drift fl
 }
 
 // setShares gives the entries the shares of w, moved by drift to base shares.
+// What w says of targets that the route does not have is ignored, what it says
+// is bounded, and the shares sum to 1 whatever it says.
 func (r *routeTable) setShares(w *bellwether.Weights, drift float64) {
 	ts := make([]shares.Target, len(r.entries))
 	for i, e := range r.entries {
 		ts[i] = shares.Target{Tier: e.tier, Base: e.base, Weight: 1}
 	}
 	base, _ := shares.Compute(ts, shares.Policy{StandbyShare: r.StandbyShare, Overprovision: r.Overprovision})
-	followed := map[string]float64{}
-	sum := 0.0
+	said := map[string]float64{}
 	if w != nil {
 		for _, t := range w.Routes[r.Name].Targets {
-			if slices.ContainsFunc(r.entries, func(e entry) bool { return e.up.ID == t.Target }) {
-				followed[t.Target] = max(0, t.Share)
-				sum += max(0, t.Share)
-			}
+			said[t.Target] = within(t.Share, 0, 1)
 		}
+	}
+	sum := 0.0
+	for _, e := range r.entries {
+		sum += said[e.up.ID]
 	}
 	for i := range r.entries {
 		e := &r.entries[i]
-		if sum <= 0 {
-			e.share = base[i]
-			continue
+		e.share = base[i]
+		if sum > 1e-9 {
+			e.share = (1-drift)*said[e.up.ID]/sum + drift*base[i]
 		}
-		e.share = (1-drift)*followed[e.up.ID]/sum + drift*base[i]
 	}
+}
+
+// within bounds v; NaN becomes low.
+func within(v, low, high float64) float64 {
+	if !(v > low) {
+		return low
+	}
+	return min(v, high)
 }
 
 // addDirect lets a target be asked for by its id, and by its model's name
@@ -145,8 +156,8 @@ func (t *table) addDirect(ups map[string]*upstream) {
 		byModel[ups[id].Model] = append(byModel[ups[id].Model], ups[id])
 		t.addSingle(id, ups[id])
 	}
-	for model, list := range byModel {
-		if len(list) == 1 {
+	for _, model := range slices.Sorted(maps.Keys(byModel)) {
+		if list := byModel[model]; len(list) == 1 {
 			t.addSingle(model, list[0])
 		}
 	}
@@ -156,8 +167,7 @@ func (t *table) addSingle(name string, up *upstream) {
 	if _, taken := t.routes[name]; taken {
 		return
 	}
-	r := Route{Route: bellwether.Route{Name: name}}
-	t.routes[name] = &routeTable{Route: r.withDefaults(), entries: []entry{{up: up, base: 1, share: 1}}}
+	t.routes[name] = &routeTable{Route: Route{}.withDefaults(), entries: []entry{{up: up, base: 1, share: 1}}}
 	t.names = append(t.names, name)
 }
 
