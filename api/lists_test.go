@@ -222,10 +222,7 @@ func TestRoutesShowNowAndAnHourAgo(t *testing.T) {
 		w.board.Publish(edition(2))
 		var got struct {
 			Revision uint64
-			Routes   []struct {
-				Name         string
-				Now, HourAgo *bellwether.RouteWeights `json:"-"`
-			}
+			Routes   []struct{ Name string }
 		}
 		a := w.get("/v1/routes").want(200).into(&got).says(`"hour_ago":{`, `"now":{`, `"overprovision":1`)
 		if got.Revision != 2 || len(got.Routes) != 2 || got.Routes[0].Name != "chat" {
