@@ -92,10 +92,11 @@ func (d document) faultAt(n *yaml.Node, text, remedy string) fault {
 	return fault{File: d.name, Line: n.Line, Col: n.Column, Text: text, Remedy: remedy}
 }
 
-var envPattern = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}`)
+var envPattern = regexp.MustCompile(`\$?\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}`)
 
-// expand replaces ${NAME} and ${NAME:-default} in every scalar below n. What
-// comes from the environment is text, whatever it looks like.
+// expand replaces ${NAME} and ${NAME:-default} in every scalar below n; $${NAME}
+// stands for ${NAME} itself. What comes from the environment is text, whatever
+// it looks like.
 func (d document) expand(n *yaml.Node, env func(string) (string, bool), fs *faults) {
 	for _, child := range n.Content {
 		d.expand(child, env, fs)
@@ -104,6 +105,9 @@ func (d document) expand(n *yaml.Node, env func(string) (string, bool), fs *faul
 		return
 	}
 	n.Value = envPattern.ReplaceAllStringFunc(n.Value, func(m string) string {
+		if strings.HasPrefix(m, "$$") {
+			return m[1:]
+		}
 		parts := envPattern.FindStringSubmatch(m)
 		if v, ok := env(parts[1]); ok {
 			return v
