@@ -97,7 +97,7 @@ const drainTime = 5 * time.Second
 // requests under way finish for a while.
 func serveHTTP(ln net.Listener, h http.Handler, log *slog.Logger) func(context.Context) error {
 	return func(ctx context.Context) error {
-		srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 			MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 		done := make(chan error, 1)
 		go func() { done <- srv.Serve(ln) }()

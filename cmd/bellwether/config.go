@@ -119,7 +119,7 @@ func ParseConfig(name string, src []byte, env func(string) (string, bool)) (Conf
 	if doc.root == nil {
 		return cfg, append(fs, fault{File: name, Text: "the config is empty", Remedy: "config.example.yaml shows every section"})
 	}
-	schema, err := compileSchema()
+	schema, err := schemaOnce()
 	if err != nil {
 		return cfg, append(fs, fault{File: name, Text: err.Error()})
 	}

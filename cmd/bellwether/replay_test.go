@@ -104,7 +104,7 @@ func TestAScriptIsReadOrRefusedWithItsPlace(t *testing.T) {
 	}
 	for src, says := range map[string]string{
 		`- {at: 1s, for: 2s, faults: [{kind: melt}]}`: "[0]: faults: ",
-		`- {at: 1s, for: 2s}`:                         "[0]: write at, for and faults",
+		`- {at: 1s, for: 2s}`:                         "[0]: faults",
 		`- {at: 1, for: 2s, faults: []}`:              "duration",
 		`- {when: 1s}`:                                "when",
 		`nothing`:                                     "cannot",

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -21,7 +22,9 @@ import (
 //go:embed config.schema.json
 var configSchema []byte
 
-// compileSchema returns the config's JSON Schema, compiled.
+// schemaOnce compiles the schema when it is first needed.
+var schemaOnce = sync.OnceValues(compileSchema)
+
 func compileSchema() (*jsonschema.Schema, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(configSchema))
 	if err != nil {
