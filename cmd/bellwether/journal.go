@@ -11,7 +11,8 @@ import (
 
 // Limits of the journal.
 const (
-	journalDepth   = 1 << 14 // entries waiting for the disk; beyond it our own observations are dropped, and counted
+	journalDepth   = 1 << 14 // entries waiting for the disk
+	journalRecords = 1 << 17 // records in them; what is more than either is dropped, and counted
 	journalBatch   = 2000    // records in one write
 	journalRetries = 5
 )
@@ -31,7 +32,10 @@ type journal struct {
 	store recordStore
 	log   *slog.Logger
 	queue chan entry
-	lost  atomic.Int64 // records that could not be kept
+
+	waiting atomic.Int64 // records in the queue
+	lost    atomic.Int64 // records that could not be kept
+	refused bool         // the last write failed; owned by Run
 }
 
 // entry is one thing to keep; one of its fields is set.
@@ -59,17 +63,22 @@ func (j *journal) checkpoint(seq uint64, data []byte) {
 
 // offer queues an entry, or counts it as lost when the disk is too far behind.
 func (j *journal) offer(e entry, records int) {
-	select {
-	case j.queue <- e:
-	default:
-		j.lost.Add(int64(records))
-		if e.durable != nil {
-			e.durable <- errBehind
+	n := int64(len(e.records))
+	if j.waiting.Add(n) <= journalRecords {
+		select {
+		case j.queue <- e:
+			return
+		default:
 		}
+	}
+	j.waiting.Add(-n)
+	j.lost.Add(int64(records))
+	if e.durable != nil {
+		e.durable <- errBehind
 	}
 }
 
-var errBehind = retryLater("the store is too far behind to take more")
+const errBehind = retryLater("the store is too far behind to take more")
 
 // retryLater is an error that callers answer by trying again.
 type retryLater string
@@ -126,13 +135,18 @@ func (j *journal) flush(batch []entry) {
 			changes = append(changes, *e.change)
 		}
 	}
-	err := j.try("records", func() error { return j.store.Append(ctx, records) }, len(records))
-	if err != nil {
-		j.lost.Add(int64(len(records)))
-	}
+	j.waiting.Add(-int64(len(records)))
+	err := j.append(ctx, records)
 	for _, e := range batch {
+		kept := err
+		if err != nil && len(e.records) < len(records) { // what one of them is refused for must not cost the others
+			kept = j.append(ctx, e.records)
+		}
+		if kept != nil {
+			j.lost.Add(int64(len(e.records)))
+		}
 		if e.durable != nil {
-			e.durable <- err
+			e.durable <- kept
 		}
 	}
 	_ = j.try("changes", func() error { return j.store.AppendChanges(ctx, changes) }, len(changes))
@@ -146,19 +160,28 @@ func (j *journal) flush(batch []entry) {
 	}
 }
 
-// try writes with a few retries. A store that fails does not stop the program:
-// the gap is logged and counted.
+func (j *journal) append(ctx context.Context, records []bellwether.Record) error {
+	return j.try("records", func() error { return j.store.Append(ctx, records) }, len(records))
+}
+
+// try writes, with a few retries unless the last write failed as well: a store
+// that goes on refusing must hold up neither what waits nor the end. It does
+// not stop the program: the gap is logged, once, and counted.
 func (j *journal) try(what string, write func() error, n int) error {
 	if n == 0 {
 		return nil
 	}
-	var err error
-	for attempt := range journalRetries {
-		if err = write(); err == nil {
-			return nil
-		}
+	err := write()
+	for attempt := 0; err != nil && !j.refused && attempt < journalRetries-1; attempt++ {
 		time.Sleep(50 * time.Millisecond << attempt)
+		err = write()
 	}
-	j.log.Error("store refuses to write; verdicts go on without it", "what", what, "entries", n, "err", err)
+	switch {
+	case err != nil && !j.refused:
+		j.log.Error("store refuses to write; verdicts go on without it", "what", what, "entries", n, "err", err)
+	case err == nil && j.refused:
+		j.log.Info("store writes again", "lost", j.lost.Load())
+	}
+	j.refused = err != nil
 	return err
 }

@@ -29,10 +29,10 @@ func runStages(ctx context.Context, stages ...[]part) error {
 	for _, stop := range stops {
 		stop()
 	}
-	if ctx.Err() != nil {
-		return nil // told to end
+	if err := context.Cause(over); err != context.Cause(ctx) {
+		return err
 	}
-	return context.Cause(over)
+	return nil // told to end
 }
 
 // startStage starts a stage's parts and returns what stops and joins them.

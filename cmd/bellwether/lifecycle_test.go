@@ -43,3 +43,14 @@ func TestTheFirstFailureStopsEverythingAndIsReturned(t *testing.T) {
 		t.Errorf("runStages = %v, want api: port in use", err)
 	}
 }
+
+func TestAFailureIsReturnedThoughSomebodyStopsTheProgramMeanwhile(t *testing.T) {
+	broken := errors.New("port in use")
+	ctx, cancel := context.WithCancel(t.Context())
+	err := runStages(ctx,
+		[]part{{"api", func(context.Context) error { return broken }}},
+		[]part{{"pipeline", func(ctx context.Context) error { <-ctx.Done(); cancel(); return nil }}})
+	if !errors.Is(err, broken) {
+		t.Errorf("runStages = %v, want %v", err, broken)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,14 +18,15 @@ const (
 	tickEvery       = 5 * time.Second
 	checkpointEvery = 30 * time.Second
 	snapshotEvery   = 200 * time.Millisecond // of assessments, at most
-	intakeDepth     = 1024                   // batches waiting for the engine
+	mostUnkept      = 1 << 16                // ids remembered of what the store refused
 )
 
 // intake is what enters the one ingest path: observations or an override.
 type intake struct {
 	observations []bellwether.Observation
 	override     *bellwether.Override
-	durable      chan<- error // told once it is on disk; nil when nobody waits
+	durable      chan<- error    // told once it is on disk; nil when nobody waits
+	scored       map[string]bool // ids that were folded before and not kept; nil nearly always
 }
 
 // sinks are told what the pipeline concludes. Each call is made from the
@@ -55,7 +57,14 @@ type pipeline struct {
 	assessed atomic.Pointer[[]bellwether.Assessment]
 
 	mu       sync.Mutex
-	inFlight map[string]bool // ids from outside, sequenced but not yet on disk
+	inFlight map[string]*flight // ids from outside, claimed but not yet on disk
+	unkept   map[string]bool    // ids from outside that were folded and that the store refused
+}
+
+// flight is a batch from outside on its way to the disk.
+type flight struct {
+	done chan struct{} // closed when err is final
+	err  error
 }
 
 type engineSwap struct {
@@ -68,15 +77,16 @@ type engineSwap struct {
 func newPipeline(e *scoring.Engine, seq uint64, j *journal, s sinks, log *slog.Logger) *pipeline {
 	p := &pipeline{
 		engine: e, journal: j, sinks: s, log: log, seq: seq, tick: tickEvery,
-		in: make(chan intake, intakeDepth), swap: make(chan engineSwap), stopped: make(chan struct{}),
-		inFlight: map[string]bool{},
+		in: make(chan intake), swap: make(chan engineSwap), stopped: make(chan struct{}),
+		inFlight: map[string]*flight{}, unkept: map[string]bool{},
 	}
 	p.snapshot()
 	return p
 }
 
 // Run folds what comes in until ctx ends, then checkpoints. It never waits for
-// the disk.
+// the disk. What it takes is answered by the journal, which must run longer;
+// nothing waits between the senders and Run, so nothing is left behind there.
 func (p *pipeline) Run(ctx context.Context) error {
 	defer close(p.stopped)
 	tick, snap, check := time.NewTicker(p.tick), time.NewTicker(snapshotEvery), time.NewTicker(checkpointEvery)
@@ -86,7 +96,6 @@ func (p *pipeline) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			p.drain()
 			p.checkpoint()
 			return nil
 		case it := <-p.in:
@@ -106,18 +115,6 @@ func (p *pipeline) Run(ctx context.Context) error {
 	}
 }
 
-// drain takes what was already handed in, so that nobody who waits is let down.
-func (p *pipeline) drain() {
-	for {
-		select {
-		case it := <-p.in:
-			p.take(it, time.Now())
-		default:
-			return
-		}
-	}
-}
-
 // take sequences, folds and journals one intake; an empty one is a tick.
 func (p *pipeline) take(it intake, now time.Time) {
 	records := make([]bellwether.Record, 0, max(1, len(it.observations)))
@@ -129,7 +126,9 @@ func (p *pipeline) take(it intake, now time.Time) {
 	}
 	p.journal.write(records, it.durable)
 	for _, r := range records {
-		p.fold(r)
+		if r.Observation == nil || !it.scored[r.Observation.ID] {
+			p.fold(r)
+		}
 	}
 }
 
@@ -201,26 +200,41 @@ func (p *pipeline) Observed(o bellwether.Observation) {
 }
 
 // Ingest takes observations from outside and returns once they are on disk.
-// Those whose id is known already are counted and not scored again.
+// Those whose id is known already are counted and not scored again. A caller
+// whose ctx ends after they were taken still waits for the disk, so that what
+// it sends again is recognised.
 func (p *pipeline) Ingest(ctx context.Context, obs []bellwether.Observation) (accepted, duplicates int, err error) {
-	fresh, err := p.claim(ctx, obs)
-	if err != nil {
+	mine := &flight{done: make(chan struct{})}
+	claimed, others := p.claim(obs, mine)
+	if accepted, err = p.land(ctx, claimed, mine); err != nil {
 		return 0, 0, err
 	}
-	defer p.release(fresh)
-	if len(fresh) > 0 {
-		if err := p.enter(ctx, intake{observations: fresh}); err != nil {
-			return 0, 0, err
+	for _, f := range others { // a duplicate is acknowledged when its first copy is on disk
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return 0, 0, ctx.Err()
+		}
+		if f.err != nil {
+			return 0, 0, errFirstCopy
 		}
 	}
-	return len(fresh), len(obs) - len(fresh), nil
+	return accepted, len(obs) - accepted, nil
 }
 
-// Override takes an operator's word and returns once it is on disk.
+// Override takes an operator's word and returns once it is on disk. One that is
+// not kept is not in force either: no list would show it.
 func (p *pipeline) Override(ctx context.Context, o bellwether.Override) error {
-	return p.enter(ctx, intake{override: &o})
+	err := p.enter(ctx, intake{override: &o})
+	if err != nil && !o.Removed {
+		undo := o
+		undo.Removed = true
+		_ = p.enter(context.WithoutCancel(ctx), intake{override: &undo}) // the caller learns the first error
+	}
+	return err
 }
 
+// enter hands in it and returns when it is on disk.
 func (p *pipeline) enter(ctx context.Context, it intake) error {
 	durable := make(chan error, 1)
 	it.durable = durable
@@ -231,45 +245,92 @@ func (p *pipeline) enter(ctx context.Context, it intake) error {
 	case <-p.stopped:
 		return errStopping
 	}
-	select {
-	case err := <-durable:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	err := <-durable // the journal answers everything, also while stopping
+	p.remember(it.observations, err == nil)
+	return err
 }
 
-var errStopping = fmt.Errorf("the server is stopping: send again to its successor")
+const (
+	errStopping  = retryLater("the server is stopping: send again to its successor")
+	errFirstCopy = retryLater("an earlier copy did not reach the disk: send again")
+)
 
-// claim returns the observations that nobody has sent before, and holds their
-// ids until release.
-func (p *pipeline) claim(ctx context.Context, obs []bellwether.Observation) ([]bellwether.Observation, error) {
-	ids := make([]string, len(obs))
-	for i, o := range obs {
+// claim returns the observations that nobody else is bringing in, which are
+// now this flight's, and the flights that bring in the others.
+func (p *pipeline) claim(obs []bellwether.Observation, mine *flight) (claimed []bellwether.Observation, others []*flight) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	claimed = make([]bellwether.Observation, 0, len(obs))
+	for _, o := range obs {
+		switch f := p.inFlight[o.ID]; {
+		case f == nil:
+			p.inFlight[o.ID] = mine
+			claimed = append(claimed, o)
+		case f != mine && !slices.Contains(others, f):
+			others = append(others, f)
+		}
+	}
+	return claimed, others
+}
+
+// land brings to disk what of claimed is not there yet, and ends the flight.
+// What is known is asked after the claim: a copy that landed before is on disk.
+func (p *pipeline) land(ctx context.Context, claimed []bellwether.Observation, f *flight) (accepted int, err error) {
+	defer func() { p.release(claimed, f, err) }()
+	ids := make([]string, len(claimed))
+	for i, o := range claimed {
 		ids[i] = o.ID
 	}
 	known, err := p.journal.store.Known(ctx, ids)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fresh := make([]bellwether.Observation, 0, len(obs))
-	for _, o := range obs {
-		if !known[o.ID] && !p.inFlight[o.ID] {
-			p.inFlight[o.ID] = true
-			fresh = append(fresh, o)
-		}
+	fresh := claimed
+	if len(known) > 0 {
+		fresh = slices.DeleteFunc(slices.Clone(claimed), func(o bellwether.Observation) bool { return known[o.ID] })
 	}
-	return fresh, nil
+	if len(fresh) == 0 {
+		return 0, nil
+	}
+	return len(fresh), p.enter(ctx, intake{observations: fresh, scored: p.scoredBefore(fresh)})
 }
 
-func (p *pipeline) release(obs []bellwether.Observation) {
+func (p *pipeline) release(claimed []bellwether.Observation, f *flight, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, o := range claimed {
+		delete(p.inFlight, o.ID)
+	}
+	f.err = err
+	close(f.done)
+}
+
+// remember notes what was folded and not kept: its sender will send it again,
+// for as long as the store refuses, and it must count once.
+func (p *pipeline) remember(obs []bellwether.Observation, kept bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, o := range obs {
-		delete(p.inFlight, o.ID)
+		if kept {
+			delete(p.unkept, o.ID)
+		} else if len(p.unkept) < mostUnkept {
+			p.unkept[o.ID] = true
+		}
 	}
+}
+
+// scoredBefore returns which of obs were folded before; nil for none.
+func (p *pipeline) scoredBefore(obs []bellwether.Observation) (scored map[string]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.unkept) == 0 {
+		return nil
+	}
+	scored = map[string]bool{}
+	for _, o := range obs {
+		scored[o.ID] = p.unkept[o.ID]
+	}
+	return scored
 }
 
 // Reload swaps in an engine of a new config, with the old one's memory.
