@@ -124,11 +124,15 @@ func (a *attempt) ask(transport http.RoundTripper, call llm.Call) *failure {
 	a.resp, a.seen.status = resp, resp.StatusCode
 	if resp.StatusCode/100 != 2 {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // what there is of it
-		e := a.up.codec.Error(resp.StatusCode, resp.Header, body)
-		e.Message = llm.Redact(e.Message, a.up.Endpoint.Key)
-		return &failure{outcome: e.Outcome, status: e.Status, err: e}
+		return a.said(a.up.codec.Error(resp.StatusCode, resp.Header, body))
 	}
 	return nil
+}
+
+// said is a failure in the provider's own words, without its key.
+func (a *attempt) said(e *llm.Error) *failure {
+	e.Message = llm.Redact(e.Message, a.up.Endpoint.Key)
+	return &failure{outcome: e.Outcome, status: e.HTTPStatus(), err: e}
 }
 
 func (a *attempt) close() {
@@ -225,7 +229,7 @@ func (a *attempt) whole() (llm.Response, *failure) {
 	}
 	resp, err := a.up.codec.Decode(body)
 	if e, ok := errors.AsType[*llm.Error](err); ok {
-		return resp, &failure{outcome: e.Outcome, status: e.HTTPStatus(), err: e}
+		return resp, a.said(e)
 	}
 	if err != nil {
 		return resp, &failure{outcome: bellwether.Malformed, status: a.seen.status, text: "the answer cannot be read"}

@@ -79,7 +79,7 @@ func (o *relayed) follow() *failure {
 			continue
 		}
 		if d.Err != nil {
-			return &failure{outcome: d.Err.Outcome, status: d.Err.HTTPStatus(), err: d.Err}
+			return a.said(d.Err)
 		}
 		if held := a.note(d, x.route.Stall, x.choices > 1); !held && !x.committed {
 			return a.limitFailure(errFirstToken)
