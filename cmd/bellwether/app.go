@@ -30,6 +30,7 @@ import (
 // of an observation through it is in docs/architecture.md.
 type app struct {
 	cfg   atomic.Pointer[Config]
+	known atomic.Pointer[knownFacts]
 	log   *slog.Logger
 	store *sqlite.Store
 
@@ -70,7 +71,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, o appOptions) (_ 
 	if err := a.open(ctx, cfg); err != nil {
 		return nil, err
 	}
-	engine, seq, err := a.restore(ctx, cfg)
+	engine, seq, allKept, err := a.restore(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +85,9 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, o appOptions) (_ 
 	if o.tick > 0 {
 		a.pipeline.tick = o.tick
 	}
+	if d := cfg.Scoring.SuspicionInterval.Std(); d > 0 {
+		a.pipeline.look = d
+	}
 	if err := a.startProbing(cfg, o.warmup); err != nil {
 		return nil, err
 	}
@@ -93,7 +97,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, o appOptions) (_ 
 	if err := a.startServing(cfg); err != nil {
 		return nil, err
 	}
-	if err := a.publisher.start(ctx, engine.Routes()); err != nil {
+	if err := a.publisher.start(ctx, engine.Routes(), allKept); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
 	return a, a.startRouting(cfg)
@@ -142,47 +146,53 @@ func (c *Config) jobs() ([]probes.Job, error) {
 }
 
 // restore returns an engine that knows everything on disk: the newest
-// checkpoint, and the records behind it folded again.
-func (a *app) restore(ctx context.Context, cfg Config) (*scoring.Engine, uint64, error) {
+// checkpoint, and the records behind it folded again. allKept is that the
+// checkpoint covers exactly what is on disk, as an orderly stop leaves it.
+func (a *app) restore(ctx context.Context, cfg Config) (_ *scoring.Engine, last uint64, allKept bool, err error) {
 	jobs, err := cfg.jobs()
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	engine, err := scoring.New(engineConfig(cfg, jobs))
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	seq, data, err := a.store.Checkpoint(ctx)
 	if err != nil {
-		return nil, 0, fmt.Errorf("restore: checkpoint: %w", err)
+		return nil, 0, false, fmt.Errorf("restore: checkpoint: %w", err)
 	}
+	if last, err = a.store.LastSeq(ctx); err != nil {
+		return nil, 0, false, fmt.Errorf("restore: %w", err)
+	}
+	rebuild := false
 	if data != nil {
 		if err := engine.Restore(data); err != nil {
 			a.log.Warn("scoring state of another version; rebuilding it from the kept observations", "err", err)
-			seq = 0
-			if engine, err = scoring.New(engineConfig(cfg, jobs)); err != nil {
-				return nil, 0, err
-			}
+			seq, rebuild = 0, true
 		}
 	}
-	folded := 0
+	replayed, err := a.replay(ctx, engine, seq, !rebuild)
+	if err != nil {
+		return nil, 0, false, fmt.Errorf("restore: replay: %w", err)
+	}
+	if replayed > 0 || data != nil {
+		a.log.Info("state restored", "replayed", replayed, "sequence", max(seq, last))
+	}
+	return engine, max(seq, last), data != nil && seq == last, nil
+}
+
+// replay folds the records after seq. With record, the changes that they bring
+// are kept: a crash may have come between a record and its changes, and those
+// that are known are known by their record.
+func (a *app) replay(ctx context.Context, engine *scoring.Engine, seq uint64, record bool) (n int, err error) {
 	err = a.store.Records(ctx, seq, func(r bellwether.Record) error {
-		engine.Fold(r)
-		seq = r.Seq
-		folded++
+		n++
+		if res := engine.Fold(r); record && len(res.Changes) > 0 {
+			return a.store.AppendChanges(ctx, res.Changes)
+		}
 		return ctx.Err()
 	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("restore: replay: %w", err)
-	}
-	last, err := a.store.LastSeq(ctx)
-	if err != nil {
-		return nil, 0, fmt.Errorf("restore: %w", err)
-	}
-	if folded > 0 || data != nil {
-		a.log.Info("state restored", "replayed", folded, "sequence", max(seq, last))
-	}
-	return engine, max(seq, last), nil
+	return n, err
 }
 
 // sinks are who is told what the pipeline concludes.
@@ -280,17 +290,35 @@ func (a *app) recentIncidents(ctx context.Context) ([]bellwether.Incident, error
 
 func (a *app) startServing(cfg Config) error {
 	a.board = api.NewBoard()
-	a.publisher = &publisher{store: a.store, journal: a.journal, board: a.board, log: a.log,
-		ttl: cfg.Server.WeightsTTL(), hold: cfg.Server.WeightsHold()}
+	a.publisher = newPublisher(a.store, a.journal, a.board, cfg.Server.WeightsTTL(), cfg.Server.WeightsHold(), a.log)
 	var err error
 	a.server, err = api.New(cfg.Server, api.Deps{
-		Board: a.board, Store: a.store, Facts: a.facts, Assessments: a.pipeline.Assessments,
+		Board: a.board, Store: a.store, Facts: a.factsNow, Assessments: a.pipeline.Assessments,
 		Ingest: a.pipeline.Ingest, Override: a.pipeline.Override, Probe: a.probe,
 		Acknowledge: a.alerts.Ack, Annotate: a.alerts.Annotate,
 		Attainments: a.attainments, WriteSLOs: slo.WriteCSV, Ready: a.ready,
 		UI: ui.Handler(), Log: a.log,
 	})
 	return err
+}
+
+// knownFacts are the facts of one config.
+type knownFacts struct {
+	cfg   *Config
+	facts api.Facts
+}
+
+// factsNow returns the facts of the config in force. They are worked out once:
+// they are asked for with every observation, and a cron expression's plan walks
+// through a week.
+func (a *app) factsNow() api.Facts {
+	cfg := a.cfg.Load()
+	k := a.known.Load()
+	if k == nil || k.cfg != cfg {
+		k = &knownFacts{cfg, a.facts()}
+		a.known.Store(k)
+	}
+	return k.facts
 }
 
 // startRouting sets up the bundled router, which follows this very server
@@ -351,7 +379,7 @@ func (a *app) Run(ctx context.Context, more ...part) error {
 
 // keepers stop last: they write what the others concluded.
 func (a *app) keepers() []part {
-	return []part{{"journal", a.journal.Run}, {"dispatcher", a.dispatch.Run}, {"store", a.store.Run}}
+	return []part{{"journal", a.journal.Run}, {"revisions", a.publisher.Run}, {"dispatcher", a.dispatch.Run}, {"store", a.store.Run}}
 }
 
 // probe serves POST /v1/probes.

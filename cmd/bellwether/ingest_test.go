@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/scoring"
 	"github.com/bellwether-llm/bellwether/store/sqlite"
 )
 
@@ -241,7 +242,7 @@ func TestAfterACrashTheChangesOfReplayedRecordsAreRecorded(t *testing.T) {
 		}
 	}
 	a := &app{store: st, log: quiet()}
-	engine, _, err := a.restore(t.Context(), cfg)
+	engine, _, _, err := a.restore(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,5 +253,62 @@ func TestAfterACrashTheChangesOfReplayedRecordsAreRecorded(t *testing.T) {
 	}
 	if len(changes) == 0 || changes[0].To != now.State {
 		t.Errorf("the target is %s after the replay, and the record of changes has %+v", now.State, changes)
+	}
+}
+
+func TestASuspicionOutlivesARestartAndEndsWithItsTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []bellwether.Suspicion
+		s := noSinks()
+		s.suspect = func(x bellwether.Suspicion) { told = append(told, x) }
+		ill := testEngine(t)
+		for i := range 40 {
+			o := observation(time.Duration(i).String())
+			o.At = time.Now().Add(time.Duration(i-41) * time.Second)
+			if i > 20 {
+				o.Outcome = bellwether.ServerError
+			}
+			ill.Fold(bellwether.Record{Seq: uint64(i + 1), At: o.At.Add(time.Second), Observation: &o})
+		}
+		p := newPipeline(ill, 40, newJournal(&shelf{}, quiet()), s, quiet())
+		runPipeline(t, p, func() {
+			synctest.Wait()
+			if len(told) != 1 || told[0].Target != "a" || told[0].Interval <= 0 {
+				t.Errorf("after a restart while a is ill the scheduler is told %+v, want to look harder at a", told)
+			}
+			without, err := scoring.New(scoring.Config{Targets: []bellwether.Target{{ID: "b", Provider: "q", Model: "n"}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			told = nil
+			if err := p.Reload(t.Context(), without); err != nil { // a is gone
+				t.Fatal(err)
+			}
+			if err := p.Reload(t.Context(), testEngine(t)); err != nil { // and comes again, as new
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc(told, func(x bellwether.Suspicion) bool { return x.Target == "a" && x.Interval == 0 }) {
+				t.Errorf("a is new and nothing speaks against it, yet the scheduler is told %+v and looks harder for ever", told)
+			}
+		})
+	})
+}
+
+func TestFactsAreWorkedOutOncePerConfig(t *testing.T) {
+	cfg, fs := ParseConfig("demo.yaml", demoConfig, func(string) (string, bool) { return "http://127.0.0.1:1", true })
+	if len(fs) > 0 {
+		t.Fatal(fs)
+	}
+	a := &app{}
+	a.cfg.Store(&cfg)
+	a.factsNow()
+	if n := testing.AllocsPerRun(10, func() { a.factsNow() }); n > 0 {
+		t.Errorf("the facts, which every observation asks for, cost %v allocations each time", n)
+	}
+	changed := cfg
+	changed.Vantage = "elsewhere"
+	a.cfg.Store(&changed)
+	if got := a.factsNow().Vantage; got != "elsewhere" {
+		t.Errorf("after a reload the facts are still those of vantage %s", got)
 	}
 }

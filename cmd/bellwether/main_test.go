@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/sim"
 )
@@ -32,7 +34,16 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(quietEnd{m})
+}
+
+// quietEnd lets go of connections that tests keep for later before leaks are
+// looked for.
+type quietEnd struct{ m *testing.M }
+
+func (q quietEnd) Run() int {
+	defer http.DefaultClient.CloseIdleConnections()
+	return q.m.Run()
 }
 
 // simulator serves simulated providers for the length of a test.

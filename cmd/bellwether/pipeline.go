@@ -16,6 +16,7 @@ import (
 // The rhythm of the pipeline.
 const (
 	tickEvery       = 5 * time.Second
+	lookEvery       = 5 * time.Second // scoring's default between probes of the suspected
 	checkpointEvery = 30 * time.Second
 	snapshotEvery   = 200 * time.Millisecond // of assessments, at most
 	mostUnkept      = 1 << 16                // ids remembered of what the store refused
@@ -48,6 +49,7 @@ type pipeline struct {
 	sinks   sinks
 	log     *slog.Logger
 	tick    time.Duration
+	look    time.Duration // between probes of a target that was suspected before the start
 
 	in       chan intake
 	swap     chan engineSwap
@@ -76,7 +78,7 @@ type engineSwap struct {
 // must already hold everything up to it.
 func newPipeline(e *scoring.Engine, seq uint64, j *journal, s sinks, log *slog.Logger) *pipeline {
 	p := &pipeline{
-		engine: e, journal: j, sinks: s, log: log, seq: seq, tick: tickEvery,
+		engine: e, journal: j, sinks: s, log: log, seq: seq, tick: tickEvery, look: lookEvery,
 		in: make(chan intake), swap: make(chan engineSwap), stopped: make(chan struct{}),
 		inFlight: map[string]*flight{}, unkept: map[string]bool{},
 	}
@@ -93,6 +95,7 @@ func (p *pipeline) Run(ctx context.Context) error {
 	defer tick.Stop()
 	defer snap.Stop()
 	defer check.Stop()
+	p.resume()
 	for {
 		select {
 		case <-ctx.Done():
@@ -111,6 +114,15 @@ func (p *pipeline) Run(ctx context.Context) error {
 			p.checkpoint()
 		case s := <-p.swap:
 			s.done <- p.replaceEngine(s.engine)
+		}
+	}
+}
+
+// resume tells the scheduler whom the engine suspects since before the start.
+func (p *pipeline) resume() {
+	for _, a := range p.Assessments() {
+		if a.Suspected || a.State.Severity() > 0 {
+			p.sinks.suspect(bellwether.Suspicion{Target: a.Target, Since: a.Since, Interval: p.look.Seconds()})
 		}
 	}
 }
@@ -186,6 +198,11 @@ func (p *pipeline) replaceEngine(e *scoring.Engine) error {
 	}
 	p.engine = e
 	p.snapshot()
+	for _, a := range p.Assessments() { // a target may be new under an old name
+		if !a.Suspected && a.State.Severity() == 0 {
+			p.sinks.suspect(bellwether.Suspicion{Target: a.Target})
+		}
+	}
 	p.sinks.publish(e.Routes())
 	p.checkpoint()
 	return nil

@@ -87,7 +87,7 @@ func (s *shelf) Revisions(context.Context, bellwether.Query) ([]bellwether.Weigh
 	return s.weights[len(s.weights)-1:], "", nil
 }
 
-func testEngine(t *testing.T) *scoring.Engine {
+func testEngine(t testing.TB) *scoring.Engine {
 	t.Helper()
 	e, err := scoring.New(scoring.Config{
 		Targets: []bellwether.Target{{ID: "a", Provider: "p", Model: "m"}, {ID: "b", Provider: "q", Model: "n"}},
@@ -185,12 +185,12 @@ func routesOf(weight float64) map[string]bellwether.RouteWeights {
 func TestRevisionsOnlyGrowAndPublishingNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, board := &shelf{}, &boardOf{}
-		p := &publisher{store: st, journal: newJournal(st, quiet()), board: board, log: quiet(), ttl: time.Minute, hold: time.Hour}
-		if err := p.start(t.Context(), routesOf(1)); err != nil {
+		p := runPublisher(t, st, board)
+		if err := p.start(t.Context(), routesOf(1), false); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 5 * revisionBlock {
-			p.publish(routesOf(float64(i)))
+			p.publish(routesOf(1 / float64(i+2)))
 			synctest.Wait()
 		}
 		for i, w := range *board {
@@ -201,26 +201,62 @@ func TestRevisionsOnlyGrowAndPublishingNeverWaits(t *testing.T) {
 	})
 }
 
+// runPublisher returns a publisher that runs until the test ends.
+func runPublisher(t *testing.T, st *shelf, board *boardOf) *publisher {
+	t.Helper()
+	p := newPublisher(st, newJournal(st, quiet()), board, time.Minute, time.Hour, quiet())
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-done })
+	return p
+}
+
 func TestARestartThatChangesNothingKeepsItsRevision(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		routes  map[string]bellwether.RouteWeights
+		ttl     time.Duration
+		allKept bool
+		want    uint64
+	}{
+		{"after an orderly stop", routesOf(0.5), time.Minute, true, 17},
+		{"when the weights changed meanwhile", routesOf(0.6), time.Minute, true, 101},
+		{"when how long they hold changed meanwhile", routesOf(0.5), time.Hour, true, 101},
+		{"after a crash, which may have lost a later one", routesOf(0.5), time.Minute, false, 101},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st, board := &shelf{reserved: 100}, &boardOf{}
+			st.weights = append(st.weights, bellwether.Weights{Epoch: "test", Revision: 17, TTL: 60, Hold: 3600, Routes: routesOf(0.5)})
+			p := newPublisher(st, newJournal(st, quiet()), board, c.ttl, time.Hour, quiet())
+			if err := p.start(t.Context(), c.routes, c.allKept); err != nil {
+				t.Fatal(err)
+			}
+			p.publish(routesOf(0.7))
+			if got := *board; len(got) != 2 || got[0].Revision != c.want || got[0].TTL != c.ttl.Seconds() || got[1].Revision <= max(100, c.want) {
+				t.Errorf("published %+v, want revision %d with the lifetime configured now, then one behind the reserved block", got, c.want)
+			}
+		})
+	}
+}
+
+func TestWeightsThatSayTheSameAreNoNewRevision(t *testing.T) {
 	st, board := &shelf{}, &boardOf{}
-	kept := bellwether.Weights{Epoch: "test", Revision: 17, Routes: routesOf(0.5)}
-	st.weights = append(st.weights, kept)
-	st.reserved = 100
-	p := &publisher{store: st, journal: newJournal(st, quiet()), board: board, log: quiet()}
-	if err := p.start(t.Context(), routesOf(0.5)); err != nil {
+	p := newPublisher(st, newJournal(st, quiet()), board, time.Minute, time.Hour, quiet())
+	if err := p.start(t.Context(), routesOf(1), false); err != nil {
 		t.Fatal(err)
 	}
-	p.publish(routesOf(0.6))
-	if (*board)[0].Revision != 17 || (*board)[1].Revision != 101 {
-		t.Errorf("published revisions %d then %d, want the kept 17 and then, behind the reserved block, 101", (*board)[0].Revision, (*board)[1].Revision)
+	p.publish(routesOf(1)) // as a reload does that changes no route
+	if len(*board) != 1 {
+		t.Errorf("the same weights were published %d times", len(*board))
 	}
 }
 
 func TestWithoutNumbersTheNewestWaitsForOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, board := &shelf{}, &boardOf{}
-		p := &publisher{store: st, journal: newJournal(st, quiet()), board: board, log: quiet()}
-		if err := p.start(t.Context(), routesOf(1)); err != nil {
+		p := runPublisher(t, st, board)
+		if err := p.start(t.Context(), routesOf(1), false); err != nil {
 			t.Fatal(err)
 		}
 		p.next = p.last + 1 // used up

@@ -4,7 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"reflect"
+	"slices"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
@@ -22,8 +22,8 @@ type revisionStore interface {
 	Revisions(ctx context.Context, q bellwether.Query) ([]bellwether.Weights, string, error)
 }
 
-// publisher turns the engine's routes into numbered revisions. All methods
-// are called from the pipeline's goroutine.
+// publisher turns the engine's routes into numbered revisions. Run fetches
+// numbers; all other methods are called from the pipeline's goroutine.
 type publisher struct {
 	store   revisionStore
 	journal *journal
@@ -34,14 +34,24 @@ type publisher struct {
 
 	current    bellwether.Weights
 	next, last uint64 // the numbers at hand: next <= last
-	refill     chan uint64
+	need       chan struct{}
+	refill     chan uint64 // the first number of a block; 0 when the store refused
 	refilling  bool
 	pending    map[string]bellwether.RouteWeights // waits for a number
 }
 
-// start takes up the newest stored revision, so that a restart that changes
-// nothing keeps its number, and reserves the first block.
-func (p *publisher) start(ctx context.Context, routes map[string]bellwether.RouteWeights) error {
+// newPublisher returns a publisher of weights that ask to be believed for ttl
+// and held for hold.
+func newPublisher(st revisionStore, j *journal, board interface{ Publish(bellwether.Weights) }, ttl, hold time.Duration, log *slog.Logger) *publisher {
+	return &publisher{store: st, journal: j, board: board, log: log, ttl: ttl, hold: hold,
+		need: make(chan struct{}, 1), refill: make(chan uint64, 1)}
+}
+
+// start reserves the first block of numbers and publishes routes. The newest
+// stored revision is taken up again where nothing changed, and where the last
+// stop left nothing unwritten: else a higher one may have been published that
+// is not stored, and numbers never go back.
+func (p *publisher) start(ctx context.Context, routes map[string]bellwether.RouteWeights, allKept bool) error {
 	kept, _, err := p.store.Revisions(ctx, bellwether.Query{Limit: 1})
 	if err != nil {
 		return err
@@ -51,8 +61,7 @@ func (p *publisher) start(ctx context.Context, routes map[string]bellwether.Rout
 		return err
 	}
 	p.next, p.last = first, first+revisionBlock-1
-	p.refill = make(chan uint64, 1)
-	if len(kept) == 1 && samePublished(kept[0].Routes, routes) {
+	if allKept && len(kept) == 1 && kept[0].TTL == p.ttl.Seconds() && kept[0].Hold == p.hold.Seconds() && samePublished(kept[0].Routes, routes) {
 		p.current = kept[0]
 		p.current.IssuedAt, p.current.Epoch = time.Now().UTC(), p.store.Epoch()
 		p.board.Publish(p.current)
@@ -62,9 +71,33 @@ func (p *publisher) start(ctx context.Context, routes map[string]bellwether.Rout
 	return nil
 }
 
-// publish gives routes the next number and sends them out.
+// Run fetches revision numbers when they run low, until ctx ends.
+func (p *publisher) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.need:
+		}
+		first, err := p.store.ReserveRevisions(ctx, revisionBlock)
+		if err != nil {
+			first = 0
+			if ctx.Err() == nil {
+				p.log.Error("reserve revision numbers", "err", err)
+			}
+		}
+		p.refill <- first // has room: nobody asks again before it is taken
+	}
+}
+
+// publish gives routes the next number and sends them out, unless they say
+// what was said last. It keeps routes.
 func (p *publisher) publish(routes map[string]bellwether.RouteWeights) {
 	p.takeRefill()
+	if p.current.Revision > 0 && samePublished(p.current.Routes, routes) {
+		p.pending = nil
+		return
+	}
 	if p.last < p.next {
 		p.pending = routes
 		p.reserve()
@@ -73,7 +106,7 @@ func (p *publisher) publish(routes map[string]bellwether.RouteWeights) {
 	p.pending = nil
 	p.current = bellwether.Weights{
 		Epoch: p.store.Epoch(), Revision: p.next, IssuedAt: time.Now().UTC(),
-		TTL: p.ttl.Seconds(), Hold: p.hold.Seconds(), Routes: maps.Clone(routes),
+		TTL: p.ttl.Seconds(), Hold: p.hold.Seconds(), Routes: routes,
 	}
 	p.next++
 	p.board.Publish(p.current)
@@ -92,20 +125,10 @@ func (p *publisher) tick() {
 }
 
 func (p *publisher) reserve() {
-	if p.refilling {
-		return
+	if !p.refilling {
+		p.refilling = true
+		p.need <- struct{}{}
 	}
-	p.refilling = true
-	go func() { // ends with the call; its answer waits in refill
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		first, err := p.store.ReserveRevisions(ctx, revisionBlock)
-		if err != nil {
-			p.log.Error("reserve revision numbers", "err", err)
-			first = 0
-		}
-		p.refill <- first
-	}()
 }
 
 func (p *publisher) takeRefill() {
@@ -125,17 +148,10 @@ func (p *publisher) takeRefill() {
 
 // samePublished reports whether two sets of routes would send traffic alike.
 func samePublished(a, b map[string]bellwether.RouteWeights) bool {
-	strip := func(m map[string]bellwether.RouteWeights) map[string]bellwether.RouteWeights {
-		out := make(map[string]bellwether.RouteWeights, len(m))
-		for name, r := range m {
-			ts := make([]bellwether.TargetWeight, len(r.Targets))
-			for i, t := range r.Targets {
-				t.Score, t.Reasons = 0, nil
-				ts[i] = t
-			}
-			out[name] = bellwether.RouteWeights{Mode: r.Mode, Targets: ts}
-		}
-		return out
-	}
-	return reflect.DeepEqual(strip(a), strip(b))
+	return maps.EqualFunc(a, b, func(r, s bellwether.RouteWeights) bool {
+		return r.Mode == s.Mode && slices.EqualFunc(r.Targets, s.Targets, func(t, u bellwether.TargetWeight) bool {
+			return t.Target == u.Target && t.Tier == u.Tier && t.Weight == u.Weight && t.Share == u.Share &&
+				t.BaseWeight == u.BaseWeight && t.State == u.State && t.Cause == u.Cause
+		})
+	})
 }
