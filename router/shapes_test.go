@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -319,8 +320,8 @@ func TestAKeptConnectionThatIsClosedIsNoFailure(t *testing.T) {
 }
 
 func TestASlowCallerIsNoStalledTarget(t *testing.T) {
-	big := strings.Replace(hello, "hello", strings.Repeat("x", 4<<20), 1)
-	k := newRouter(t, router.Config{}, router.Route{Stall: 50 * time.Millisecond}, scripted(t, "one", llm.OpenAI, events(big, big, big, stop, "[DONE]")))
+	big := strings.Replace(hello, "hello", strings.Repeat("x", 1<<20), 1)
+	k := newRouter(t, router.Config{}, router.Route{Stall: 300 * time.Millisecond}, scripted(t, "one", llm.OpenAI, events(append(slices.Repeat([]string{big}, 12), stop, "[DONE]")...)))
 	conn, err := net.Dial("tcp", strings.TrimPrefix(k.url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -330,7 +331,7 @@ func TestASlowCallerIsNoStalledTarget(t *testing.T) {
 	if _, err := fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(body), body); err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(300 * time.Millisecond) // the caller is busy with something else, for longer than the stall limit
+	<-time.After(700 * time.Millisecond) // the caller is busy with something else, for longer than the stall limit
 	var tail []byte
 	b := make([]byte, 64<<10)
 	for {
