@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -13,9 +14,11 @@ import (
 // of verdict changes of a thousand targets.
 const alertBacklog = 1 << 14
 
-// incidentStore is the part of a store that incidents are kept in.
+// incidentStore is the part of a store that incidents are kept in. An incident
+// that is not there gives an error that wraps fs.ErrNotExist.
 type incidentStore interface {
 	SaveIncident(ctx context.Context, in bellwether.Incident, owed []bellwether.Delivery) error
+	Incident(ctx context.Context, id string) (bellwether.Incident, error)
 }
 
 // alerts turns changes of verdicts into incidents that are kept, shown and
@@ -122,10 +125,22 @@ func (a *alerts) Ack(ctx context.Context, id, by string) (bellwether.Incident, e
 	return a.ask(ctx, func(t *alerting.Tracker) (alerting.Update, error) { return t.Ack(id, by, time.Now().UTC()) })
 }
 
-// Annotate adds somebody's note to an open incident.
+// Annotate adds somebody's note to an incident, also when it is over.
 func (a *alerts) Annotate(ctx context.Context, id, by, text string) (bellwether.Incident, error) {
-	return a.ask(ctx, func(t *alerting.Tracker) (alerting.Update, error) { return t.Annotate(id, by, text, time.Now().UTC()) })
+	return a.ask(ctx, func(t *alerting.Tracker) (alerting.Update, error) {
+		u, err := t.Annotate(id, by, text, time.Now().UTC())
+		if !errors.Is(err, alerting.ErrNoIncident) {
+			return u, err
+		}
+		if len(a.unsaved) > 0 {
+			return u, errUnsaved // the store's copy may be older than ours
+		}
+		in, err := a.store.Incident(ctx, id)
+		return alerting.Update{Incident: alerting.WithNote(in, by, text, time.Now().UTC())}, err
+	})
 }
+
+const errUnsaved = retryLater("the store does not take incidents just now: try again")
 
 // ask has Run do something and returns the incident once it is kept.
 func (a *alerts) ask(ctx context.Context, do func(*alerting.Tracker) (alerting.Update, error)) (bellwether.Incident, error) {

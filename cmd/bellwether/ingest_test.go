@@ -195,6 +195,13 @@ func TestWhatWaitsForTheDiskIsBoundedInRecords(t *testing.T) {
 	if taken > 1<<17 {
 		t.Errorf("%d records wait in memory for a disk that does not move", taken)
 	}
+	waiting := len(j.queue)
+	for i := range 100 {
+		j.checkpoint(uint64(i), make([]byte, 1<<20))
+	}
+	if n := len(j.queue) - waiting; n > 1 {
+		t.Errorf("%d checkpoints wait in memory, want one: the next comes soon enough", n)
+	}
 }
 
 func TestAStoreThatGoesOnRefusingDoesNotHoldUpTheEnd(t *testing.T) {

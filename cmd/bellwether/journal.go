@@ -35,6 +35,7 @@ type journal struct {
 
 	waiting atomic.Int64 // records in the queue
 	lost    atomic.Int64 // records that could not be kept
+	saving  atomic.Bool  // a checkpoint is in the queue
 	refused bool         // the last write failed; owned by Run
 }
 
@@ -57,17 +58,23 @@ func (j *journal) write(records []bellwether.Record, durable chan<- error) {
 }
 func (j *journal) change(c bellwether.Change)   { j.offer(entry{change: &c}, 1) }
 func (j *journal) weights(w bellwether.Weights) { j.offer(entry{weights: &w}, 0) }
+
+// checkpoint keeps the engine's state after the record seq, unless an earlier
+// one still waits: they are large, and a restart replays what is missing.
 func (j *journal) checkpoint(seq uint64, data []byte) {
-	j.offer(entry{seq: seq, checkpoint: data}, 0)
+	if j.saving.CompareAndSwap(false, true) && !j.offer(entry{seq: seq, checkpoint: data}, 0) {
+		j.saving.Store(false)
+	}
 }
 
-// offer queues an entry, or counts it as lost when the disk is too far behind.
-func (j *journal) offer(e entry, records int) {
+// offer queues an entry, or counts it as lost when the disk is too far behind;
+// it reports which.
+func (j *journal) offer(e entry, records int) bool {
 	n := int64(len(e.records))
 	if j.waiting.Add(n) <= journalRecords {
 		select {
 		case j.queue <- e:
-			return
+			return true
 		default:
 		}
 	}
@@ -76,6 +83,7 @@ func (j *journal) offer(e entry, records int) {
 	if e.durable != nil {
 		e.durable <- errBehind
 	}
+	return false
 }
 
 const errBehind = retryLater("the store is too far behind to take more")
@@ -154,7 +162,11 @@ func (j *journal) flush(batch []entry) {
 		if e.weights != nil {
 			_ = j.try("weights", func() error { return j.store.SaveWeights(ctx, *e.weights) }, 1)
 		}
-		if e.checkpoint != nil && err == nil {
+		if e.checkpoint == nil {
+			continue
+		}
+		j.saving.Store(false)
+		if err == nil {
 			_ = j.try("checkpoint", func() error { return j.store.SaveCheckpoint(ctx, e.seq, e.checkpoint) }, 1)
 		}
 	}
