@@ -84,7 +84,9 @@ func (a *alerts) save(updates []alerting.Update) error {
 	for len(a.unsaved) > 0 {
 		u := a.unsaved[0]
 		if err := a.store.SaveIncident(context.Background(), u.Incident, u.Owed); err != nil {
-			a.log.Error("incident not kept, will try again", "incident", u.Incident.ID, "err", err)
+			if len(updates) > 0 { // not with every try of a night
+				a.log.Error("incident not kept, will try again", "incident", u.Incident.ID, "waiting", len(a.unsaved), "err", err)
+			}
 			return err
 		}
 		a.unsaved = a.unsaved[1:]

@@ -145,10 +145,15 @@ func (j *journal) flush(batch []entry) {
 	}
 	j.waiting.Add(-int64(len(records)))
 	err := j.append(ctx, records)
+	refusals := 0 // in a row: then it is the store, not what is in one of them
 	for _, e := range batch {
 		kept := err
-		if err != nil && len(e.records) < len(records) { // what one of them is refused for must not cost the others
-			kept = j.append(ctx, e.records)
+		if n := len(e.records); err != nil && n > 0 && n < len(records) && refusals < 3 {
+			if kept = j.append(ctx, e.records); kept == nil {
+				refusals = 0
+			} else {
+				refusals++
+			}
 		}
 		if kept != nil {
 			j.lost.Add(int64(len(e.records)))

@@ -330,9 +330,12 @@ func (p *pipeline) remember(obs []bellwether.Observation, kept bool) {
 	for _, o := range obs {
 		if kept {
 			delete(p.unkept, o.ID)
-		} else if len(p.unkept) < mostUnkept {
-			p.unkept[o.ID] = true
+			continue
 		}
+		if len(p.unkept) >= mostUnkept {
+			clear(p.unkept) // of senders that never came again, by now
+		}
+		p.unkept[o.ID] = true
 	}
 }
 
