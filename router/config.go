@@ -87,6 +87,8 @@ func (c Config) Validate() []conf.Problem {
 		u, err := url.Parse(c.Server)
 		bad(err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"), "server", "is not a web address", "write http://host:8780")
 	}
+	bad(c.Region != "" && !bellwether.ValidID(c.Region), "region", fmt.Sprintf("%q is not a region's name", c.Region), "use lower-case letters, digits, '.', '_' and '-'")
+	bad(len(c.Name) > 100, "name", "is longer than 100 bytes", "write a short one, such as router-1")
 	bad(c.MaxBodyBytes < 0, "max_body_bytes", "is below zero", "leave it out for 16 MiB")
 	bad(c.MaxInFlight < 0, "max_in_flight", "is below zero", "leave it out for 10000")
 	bad(c.Attempts < 0 || c.Attempts > 20, "attempts", "is out of range", "write 1 to 20")

@@ -189,12 +189,12 @@ func TestReplaceServesTheNewSetupAndRefusesABrokenOne(t *testing.T) {
 }
 
 func TestConfigProblemsAreSaidAllAtOnce(t *testing.T) {
-	bad := router.Config{Listen: "0.0.0.0:8781", Server: "ftp://x", Keys: nil, MaxBodyBytes: -1, MaxInFlight: -1, Attempts: 99, ReportEvery: 1}
+	bad := router.Config{Listen: "0.0.0.0:8781", Server: "ftp://x", Keys: map[string]conf.Secret{}, Region: "EU West", Name: strings.Repeat("n", 101), MaxBodyBytes: -1, MaxInFlight: -1, Attempts: 99, ReportEvery: 1}
 	var paths []string
 	for _, p := range bad.Validate() {
 		paths = append(paths, p.Path)
 	}
-	if want := []string{"listen", "server", "max_body_bytes", "max_in_flight", "attempts", "report_every"}; !slices.Equal(paths, want) {
+	if want := []string{"listen", "server", "region", "name", "max_body_bytes", "max_in_flight", "attempts", "report_every"}; !slices.Equal(paths, want) {
 		t.Errorf("problems at %v, want %v", paths, want)
 	}
 	for _, good := range []router.Config{{}, {Listen: "127.0.0.1:0"}, {Listen: "[::1]:1"}, {Listen: ":8781", AllowOpen: true},
