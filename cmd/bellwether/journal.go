@@ -135,13 +135,35 @@ func (j *journal) gather(first entry) []entry {
 // before what it covers.
 func (j *journal) flush(batch []entry) {
 	ctx := context.Background() // what was accepted is written even while stopping
-	var records []bellwether.Record
+	err := j.keep(ctx, batch)
 	var changes []bellwether.Change
 	for _, e := range batch {
-		records = append(records, e.records...)
 		if e.change != nil {
 			changes = append(changes, *e.change)
 		}
+	}
+	_ = j.try("changes", func() error { return j.store.AppendChanges(ctx, changes) }, len(changes))
+	for _, e := range batch {
+		if e.weights != nil {
+			_ = j.try("weights", func() error { return j.store.SaveWeights(ctx, *e.weights) }, 1)
+		}
+		if e.checkpoint == nil {
+			continue
+		}
+		j.saving.Store(false)
+		if err == nil {
+			_ = j.try("checkpoint", func() error { return j.store.SaveCheckpoint(ctx, e.seq, e.checkpoint) }, 1)
+		}
+	}
+}
+
+// keep writes the records of a batch at once, and where the store refuses,
+// entry by entry: what is wrong in one must not cost the others. It answers
+// those who wait, and returns the error of the whole.
+func (j *journal) keep(ctx context.Context, batch []entry) error {
+	var records []bellwether.Record
+	for _, e := range batch {
+		records = append(records, e.records...)
 	}
 	j.waiting.Add(-int64(len(records)))
 	err := j.append(ctx, records)
@@ -162,19 +184,7 @@ func (j *journal) flush(batch []entry) {
 			e.durable <- kept
 		}
 	}
-	_ = j.try("changes", func() error { return j.store.AppendChanges(ctx, changes) }, len(changes))
-	for _, e := range batch {
-		if e.weights != nil {
-			_ = j.try("weights", func() error { return j.store.SaveWeights(ctx, *e.weights) }, 1)
-		}
-		if e.checkpoint == nil {
-			continue
-		}
-		j.saving.Store(false)
-		if err == nil {
-			_ = j.try("checkpoint", func() error { return j.store.SaveCheckpoint(ctx, e.seq, e.checkpoint) }, 1)
-		}
-	}
+	return err
 }
 
 func (j *journal) append(ctx context.Context, records []bellwether.Record) error {
