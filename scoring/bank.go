@@ -4,29 +4,45 @@ package scoring
 // fed by all its series.
 type bank struct {
 	nats  [hypotheses]float64
-	since [hypotheses]int64 // when the evidence last left zero
+	since [hypotheses]int64   // when the evidence last left zero
+	n     [hypotheses]float64 // calls, or answers, since then; of the counted signals only
+	bad   [hypotheses]float64 // those of them that failed
 }
 
 const mostNats = 1e6
 
 // add takes in what one observation says.
-func (b *bank) add(ell *[hypotheses]float64, at int64) {
-	for i, x := range ell {
+func (b *bank) add(r *reading) {
+	for i, x := range r.ell {
 		if x == 0 {
 			continue
 		}
 		s := b.nats[i] + x
-		switch {
-		case s <= 0:
-			b.nats[i], b.since[i] = 0, 0
-		default:
-			if b.nats[i] == 0 {
-				b.since[i] = at
+		if s <= 0 {
+			b.forget(i)
+			continue
+		}
+		if b.nats[i] == 0 {
+			b.since[i] = r.at
+		}
+		b.nats[i] = min(s, mostNats)
+		switch table[i].family {
+		case famErrors, famJoint:
+			b.n[i] += r.calls
+			b.bad[i] += r.failed
+		case famSanity:
+			b.n[i]++
+			if r.badSane {
+				b.bad[i]++
 			}
-			b.nats[i] = min(s, mostNats)
 		}
 	}
 }
+
+func (b *bank) forget(i int) { b.nats[i], b.since[i], b.n[i], b.bad[i] = 0, 0, 0, 0 }
+
+// rate is the estimated rate of failure since the onset of hypothesis i.
+func (b *bank) rate(i int) float64 { return counted{n: b.n[i], bad: b.bad[i]}.rate() }
 
 // quiet reports whether no hypothesis of f has any evidence.
 func (b *bank) quiet(f family) bool {
@@ -43,7 +59,7 @@ func (b *bank) quiet(f family) bool {
 func (b *bank) clear(f family) {
 	first, last := f.span()
 	for i := first; i <= last; i++ {
-		b.nats[i], b.since[i] = 0, 0
+		b.forget(i)
 	}
 }
 
@@ -53,7 +69,7 @@ func (b *bank) clear(f family) {
 func (e *Engine) threshold(t *target, i int) float64 {
 	switch f := table[i].family; f {
 	case famErrors:
-		return e.solver.counts(table[i].p1, t.avail.bucket, t.lnRun+t.passiveRun())
+		return e.errorThreshold(t, i)
 	case famSanity:
 		h := 0.0
 		for _, s := range t.series {
@@ -74,6 +90,25 @@ func (e *Engine) threshold(t *target, i int) float64 {
 		}
 		return e.orBound(h, t)
 	}
+}
+
+// errorThreshold is the threshold of hypothesis i about errors: solved for the
+// budget's run length in calls, at whichever usual rate of the probes and of
+// the streams needs most; or the bound that holds for any observations, be they
+// of one call or of many, where that is lower.
+func (e *Engine) errorThreshold(t *target, i int) float64 {
+	calls, observations := t.errorRuns()
+	bound := roundRun(observations)
+	if calls-solveDepth >= bound {
+		return bound // no need to solve what lies higher
+	}
+	h := e.solver.counts(table[i].p1, t.avail.bucket, calls)
+	for _, s := range t.series {
+		if s.passive && t.lastAt-s.lastAt < recentTraffic {
+			h = max(h, e.solver.counts(table[i].p1, s.avail.bucket, calls))
+		}
+	}
+	return min(h, bound)
 }
 
 // orBound falls back on the threshold that holds without any calibration.

@@ -9,7 +9,7 @@ import (
 )
 
 // checkpointFormat names the layout; any change of it is a new one.
-const checkpointFormat = "bellwether.scoring.1"
+const checkpointFormat = "bellwether.scoring.2"
 
 // Checkpoint returns all state as bytes, to go on from with [Engine.Restore]
 // exactly as if there had been no pause. About 10 KB per series.
@@ -62,6 +62,9 @@ func (e *Engine) Restore(data []byte) error {
 	if c.err != nil {
 		return fmt.Errorf("scoring: restore: %w", c.err)
 	}
+	for _, name := range next.named {
+		next.at(name)
+	}
 	next.planExpiry()
 	for _, r := range next.routes {
 		r.compute(next)
@@ -72,7 +75,8 @@ func (e *Engine) Restore(data []byte) error {
 
 // blank returns an engine of the same config that knows nothing.
 func (e *Engine) blank() *Engine {
-	n := &Engine{set: e.set, solver: e.solver, byID: make(map[string]*target, len(e.targets)), providers: e.providers}
+	n := &Engine{set: e.set, solver: e.solver, byID: make(map[string]*target, len(e.targets)), providers: e.providers,
+		named: e.named, recent: e.recent}
 	for _, t := range e.targets {
 		f := newTarget(t.Target)
 		f.index, f.provider, f.interval, f.lnRun, f.groups = t.index, t.provider, t.interval, t.lnRun, t.groups
@@ -113,7 +117,8 @@ func (e *Engine) restoreTarget(c *coder) {
 	if part.err != nil || len(part.buf) > 0 {
 		c.err = errCheckpoint
 	}
-	if t.group >= len(t.groups) {
+	// The config may have made other groups.
+	if t.group < 0 || t.group >= len(t.groups) || (t.group > 0 && t.groups[t.group].cause != t.cause) {
 		t.group = -1
 	}
 }
@@ -134,6 +139,8 @@ func (c *coder) vantages(e *Engine) {
 		}
 		v := e.vantages[i]
 		c.str(&v.name)
+		c.i64(&v.seenAt)
+		c.u64(&v.probes)
 		c.bool(&v.fault)
 		c.i64(&v.since)
 		k := c.count(len(e.providers), 1<<16)
@@ -192,6 +199,8 @@ func (c *coder) target(t *target) {
 	c.bool(&t.plain)
 	c.f64s(t.bank.nats[:])
 	c.i64s(t.bank.since[:])
+	c.f64s(t.bank.n[:])
+	c.f64s(t.bank.bad[:])
 	c.f64s(t.quotas.nats[:])
 	c.i64s(t.quotas.since[:])
 	c.chances(t.quotas.p[:])
@@ -242,11 +251,11 @@ func (c *coder) least(v *float64, least float64) {
 // standing codes what is said of a target.
 func (c *coder) standing(t *target) {
 	c.u64(&t.scored)
-	for _, at := range []*int64{&t.firstAt, &t.lastAt, &t.seenAt, &t.passive.at, &t.since, &t.shedAt, &t.doubtFrom} {
+	for _, at := range []*int64{&t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.since, &t.shedAt, &t.doubtFrom} {
 		c.i64(at)
 	}
 	c.u64(&t.late)
-	c.f64(&t.passive.gap)
+	c.traffic(&t.traffic)
 	odd := string(t.odd)
 	c.str(&odd)
 	t.odd = bellwether.Outcome(odd)
@@ -258,6 +267,8 @@ func (c *coder) standing(t *target) {
 		c.i64(&h.at)
 		c.str(&o)
 		c.str(&h.vantage)
+		c.str(&h.canary)
+		c.bool(&h.reused)
 		h.outcome = bellwether.Outcome(o)
 	})
 	c.state(&t.verdict)
@@ -271,7 +282,7 @@ func (c *coder) standing(t *target) {
 	c.f64(&t.weight)
 	c.f64(&t.shed)
 	c.bool(&t.suspected)
-	list(c, &t.overrides, 64, c.override)
+	list(c, &t.overrides, mostOverrides, c.override)
 	if t.weight < 0 || t.weight > 1 {
 		c.err = errCheckpoint
 	}
@@ -287,10 +298,18 @@ func (c *coder) series(s *series) {
 	}
 	c.rate(&s.sane)
 	c.rate(&s.avail)
-	c.f64(&s.spread)
 	c.f64s(s.nats[:])
-	if c.read && s.spread < 1 {
-		c.err = errCheckpoint
+	c.i64(&s.lastAt)
+	c.u64(&s.n)
+}
+
+func (c *coder) traffic(p *traffic) {
+	for _, at := range []*int64{&p.at, &p.creditAt, &p.from, &p.until} {
+		c.i64(at)
+	}
+	for _, v := range []*float64{&p.norm, &p.windows, &p.calls, &p.credit, &p.n, &p.bad, &p.lastN, &p.lastBad,
+		&p.sum, &p.weight, &p.waitSum, &p.waitWeight} {
+		c.least(v, 0)
 	}
 }
 
@@ -365,6 +384,8 @@ func (c *coder) alarm(a *alarm, f family) {
 	c.i64(&a.raisedAt)
 	c.f64(&a.recovery)
 	c.f64(&a.relapses)
+	c.f64(&a.peak)
+	c.i64(&a.peakAt)
 	c.i64(&a.shiftAt)
 	first, last := f.span()
 	if a.active && (a.hyp < first || a.hyp > last || a.severity < 1 || a.severity > 3) {
@@ -390,12 +411,11 @@ func (c *coder) override(o *bellwether.Override) {
 	}
 	c.f64(&o.Weight)
 	for _, at := range []*time.Time{&o.CreatedAt, &o.ExpiresAt} {
-		ns := int64(0)
-		if !at.IsZero() {
-			ns = at.UnixNano()
-		}
+		// Apart, because not every year fits into nanoseconds.
+		s, ns := at.Unix(), int64(at.Nanosecond())
+		c.i64(&s)
 		if c.i64(&ns); c.read {
-			*at = stamp(ns)
+			*at = time.Unix(s, ns).UTC()
 		}
 	}
 }

@@ -71,8 +71,8 @@ var scored = []bellwether.Signal{
 // section.
 func (p Policy) Validate() []conf.Problem {
 	var ps []conf.Problem
-	if p.FalseAlarms < 0 || p.FalseAlarms > 30 || math.IsNaN(p.FalseAlarms) {
-		ps = append(ps, conf.Problem{Path: "false_alarms_per_target_month", Text: fmt.Sprintf("%v is not a budget", p.FalseAlarms), Remedy: "write a number above 0 and up to 30, such as 0.25"})
+	if p.FalseAlarms != 0 && !(p.FalseAlarms >= .001 && p.FalseAlarms <= 30) {
+		ps = append(ps, conf.Problem{Path: "false_alarms_per_target_month", Text: fmt.Sprintf("%v is not a budget", p.FalseAlarms), Remedy: "write a number from 0.001 to 30, such as 0.25"})
 	}
 	for _, s := range slices.Sorted(maps.Keys(p.Signals)) {
 		if _, _, ok := p.Signals[s].parse(); !ok {

@@ -17,6 +17,8 @@ type Engine struct {
 	providers []string
 	routes    []*route
 	vantages  []*vantage
+	named     []string // the config's vantages
+	recent    int64    // a vantage, or a provider at it, silent for longer is not asked
 
 	now        int64 // the latest time of any record
 	seq        uint64
@@ -39,7 +41,10 @@ type Result struct {
 	Routes map[string]bellwether.RouteWeights
 }
 
-const usualInterval = 30 * time.Second
+const (
+	usualInterval = 30 * time.Second
+	longestName   = 200 // bytes of a vantage's or canary's name; observations with longer ones are ignored
+)
 
 // New returns an engine that knows nothing yet: all targets unknown, with
 // weight 1. It fails when the config is not valid.
@@ -62,13 +67,15 @@ func New(c Config) (*Engine, error) {
 			t.interval = int64(max(d, 10*time.Millisecond))
 		}
 		t.lnRun = allowedRun(e.set.falseAlarms, t.interval)
+		e.recent = max(e.recent, recentVantage, staleIntervals*t.interval)
 		e.targets = append(e.targets, t)
 		e.byID[bt.ID] = t
 	}
 	for _, t := range e.targets {
 		t.groups = groupsOf(t, e.targets)
 	}
-	for _, name := range c.Vantages {
+	e.named = slices.Clone(c.Vantages)
+	for _, name := range e.named {
 		e.at(name)
 	}
 	for _, r := range c.Routes {
@@ -90,7 +97,7 @@ func (e *Engine) Fold(r bellwether.Record) Result {
 		at = r.Observation.At
 	}
 	if !at.IsZero() {
-		e.now = max(e.now, at.UnixNano())
+		e.advance(nanos(at))
 	}
 	e.seq = r.Seq
 	e.expire()
@@ -124,14 +131,14 @@ func (e *Engine) touch(t *target) {
 // observe folds one observation.
 func (e *Engine) observe(o *bellwether.Observation) {
 	t := e.byID[o.Target]
-	if t == nil {
+	if t == nil || len(o.Vantage) > longestName || len(o.Canary) > longestName {
 		return
 	}
 	at := e.now
 	if !o.At.IsZero() {
-		at = min(o.At.UnixNano(), e.now)
+		at = min(nanos(o.At), e.now)
 	}
-	end := at + int64(1e9*max(0, min(3600, max(o.Timing.Total, o.Timing.FirstToken, o.Window))))
+	end := min(at+lasted(o), e.now)
 	if e.now-end > t.patience() {
 		t.late++
 		return
@@ -139,10 +146,10 @@ func (e *Engine) observe(o *bellwether.Observation) {
 	e.touch(t)
 	if o.Source == bellwether.SourceRouter {
 		t.seenAt = max(t.seenAt, end)
-		e.observeTraffic(t, o, at)
+		e.observeTraffic(t, o, at, end)
 		return
 	}
-	e.observeProbe(t, o, at, min(end, e.now))
+	e.observeProbe(t, o, at, end)
 }
 
 // observeProbe folds a probe: it first asks what the probe says of the vantage
@@ -153,14 +160,14 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 		return
 	}
 	v := e.at(o.Vantage)
-	v.see(t, at, m.Local, reached(o))
+	v.see(t, at, reached(o))
 	e.doubtVantage(v, t)
 	if v.fault {
 		return
 	}
 	t.seenAt = max(t.seenAt, end)
-	if m.Local && v.providersAt(e.now) > 1 {
-		t.hold(held{at: at, outcome: o.Outcome, vantage: v.name})
+	if m.Local && v.providersAt(e.now-e.recent) > 1 {
+		t.hold(held{at: at, outcome: o.Outcome, vantage: v.name, canary: o.Canary, reused: o.Reused})
 		return
 	}
 	if reached(o) {
@@ -172,7 +179,7 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 		t.verdict = bellwether.Recovering
 	}
 	outcome := o.Outcome
-	if agreed := t.noteWall(o); outcome == bellwether.Blocked && !agreed {
+	if agreed := e.noteWall(t, o); outcome == bellwether.Blocked && !agreed {
 		e.weigh(t, at, false)
 		e.suspect(t)
 		return

@@ -103,5 +103,6 @@ const (
 	staleIntervals           = 3
 	sizeRatio, sizeErrors    = 1.15, 0.015
 	sizeShorter, sizeInsane  = 0.85, 0.03
+	sizeQuota                = 0.05
 	longestGap               = 600.0 // a gap longer than this teaches no more than this
 )

@@ -113,7 +113,7 @@ func (t *target) natsSince(i int, since int64) float64 {
 	for k := range t.recent.len() {
 		one := t.recent.last(k)
 		if one.at < since {
-			break
+			continue // windows of traffic lie behind probes
 		}
 		sum += float64(one.ell[i])
 	}

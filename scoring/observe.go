@@ -28,14 +28,16 @@ type reading struct {
 	at      int64
 	ell     [hypotheses]float64
 	clean   bool    // a probe that answered well and speaks for no hypothesis
-	failed  float64 // failed calls in it
+	calls   float64 // calls whose success was looked at
+	failed  float64 // those of them that failed
 	badSane bool
 }
 
 // score takes in one call of a probe.
 func (e *Engine) score(t *target, o *bellwether.Observation, at int64, outcome bellwether.Outcome) {
 	r := reading{at: at}
-	s := t.find(o, false)
+	s := t.find(o, false, e.now)
+	t.cleanAt = max(t.cleanAt, at)
 	meaning := outcome.Meaning()
 	limited := meaning.Signal == bellwether.Quota
 	if e.set.quota != ignored && (limited || meaning.Availability != bellwether.Excluded) {
@@ -70,9 +72,14 @@ func (t *target) learnQuota(limited bool) {
 	} else {
 		t.quota.wait(1, 0)
 	}
-	if t.quotas.nats == [2]float64{} {
-		t.quota.release(priorQuota)
+	if t.quotas.nats != [2]float64{} {
+		return
 	}
+	if w := &t.quota; w.waitBad >= 3 && w.waitBad > sizeQuota*(w.waitGood+w.waitBad) {
+		w.drop() // a limit that was met, not what is usual
+		return
+	}
+	t.quota.release(priorQuota)
 }
 
 // readErrors compares a call's success with the usual rate of failures; after a
@@ -93,6 +100,7 @@ func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.
 		}
 	}
 	one := tally{at: r.at, n: 1, worst: outcomeIndex(outcome)}
+	r.calls = 1
 	if bad {
 		one.bad, r.failed = 1, 1
 	}
@@ -181,9 +189,13 @@ func interToken(o *bellwether.Observation) float64 {
 	return t.InterToken
 }
 
+// mostMeasure bounds the logarithms that are believed: from a millionth of a
+// microsecond, or a token, to ages.
+const mostMeasure = 28
+
 func (e *Engine) readMeasure(t *target, s *series, r *reading, k kind, id string, z float64) {
 	m := &s.measures[k]
-	if math.IsInf(z, 0) || math.IsNaN(z) {
+	if !(math.Abs(z) <= mostMeasure) {
 		return
 	}
 	if !m.ready() {
@@ -243,7 +255,7 @@ func (e *Engine) finish(t *target, s *series, r *reading) {
 			believed[i] = 0
 		}
 	}
-	t.bank.add(&r.ell, r.at)
+	t.bank.add(r)
 	s.add(&r.ell)
 	t.belief.add(&believed, t.gap(r.at), &e.set)
 	var inc increments
@@ -269,7 +281,10 @@ func (t *target) release(s *series) {
 	if t.bank.quiet(famErrors) {
 		t.avail.release(priorErrors)
 		t.burst.rate.release(priorBurst)
-		s.avail.release(priorErrors)
+		if s.passive {
+			s.avail.release(t.trafficPrior(s))
+		}
+		t.traffic.release()
 	}
 	if t.bank.quiet(famSanity) {
 		s.sane.release(priorInsane)
@@ -306,9 +321,12 @@ func (t *target) dropPending() {
 	if !t.alarmed(famErrors) {
 		t.avail.drop()
 		t.burst.rate.drop()
+		t.traffic.drop()
 	}
 	for _, s := range t.series {
-		s.avail.drop()
+		if !t.alarmed(famErrors) {
+			s.avail.drop()
+		}
 		if !t.alarmed(famSanity) {
 			s.sane.drop()
 		}

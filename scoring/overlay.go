@@ -1,7 +1,9 @@
 package scoring
 
 import (
+	"math"
 	"slices"
+	"strings"
 
 	"github.com/bellwether-llm/bellwether"
 )
@@ -34,17 +36,23 @@ func (t *target) noteOdd(o *bellwether.Observation) {
 	}
 }
 
-// noteWall follows which vantages are blocked, and reports whether two agree:
-// then it is no wall of one of them, and the target is not available.
-func (t *target) noteWall(o *bellwether.Observation) (agreed bool) {
-	i := slices.Index(t.walls, o.Vantage)
-	switch {
-	case o.Outcome == bellwether.Blocked && i < 0 && len(t.walls) < mostVantages:
-		t.walls = append(t.walls, o.Vantage)
-	case o.Outcome != bellwether.Blocked && i >= 0:
-		t.walls = slices.Delete(t.walls, i, i+1)
+// noteWall follows which vantages are blocked, and reports whether two agree
+// lately: then it is no wall of one of them, and the target is not available.
+func (e *Engine) noteWall(t *target, o *bellwether.Observation) (agreed bool) {
+	t.walls = slices.DeleteFunc(t.walls, func(name string) bool {
+		if name == o.Vantage {
+			return true
+		}
+		i := slices.IndexFunc(e.vantages, func(v *vantage) bool { return v.name == name })
+		return i < 0 || e.vantages[i].lastAt[t.index] < e.now-e.recent
+	})
+	if o.Outcome != bellwether.Blocked {
+		return false
 	}
-	return o.Outcome == bellwether.Blocked && len(t.walls) > 1
+	if len(t.walls) < mostVantages {
+		t.walls = append(t.walls, o.Vantage)
+	}
+	return len(t.walls) > 1
 }
 
 // state is what is to be said of t: the verdict, unless there is a reason not to
@@ -76,6 +84,19 @@ func (e *Engine) why(t *target) bellwether.Cause {
 	return ""
 }
 
+// mostOverrides is how many overrides of one target are kept; the newest is in
+// force.
+const mostOverrides = 64
+
+// cut bounds a text from outside.
+func cut(s string) string {
+	const most = 2000
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
+	}
+	return s
+}
+
 // override takes in an operator's word.
 func (e *Engine) override(o *bellwether.Override) {
 	t := e.byID[o.Target]
@@ -83,8 +104,13 @@ func (e *Engine) override(o *bellwether.Override) {
 		return
 	}
 	t.overrides = slices.DeleteFunc(t.overrides, func(x bellwether.Override) bool { return x.ID == o.ID })
-	if !o.Removed && o.ExpiresAt.UnixNano() > e.now && len(t.overrides) < 64 {
-		t.overrides = append(t.overrides, *o)
+	if !o.Removed && nanos(o.ExpiresAt) > e.now && !math.IsNaN(o.Weight) {
+		if len(t.overrides) >= mostOverrides {
+			t.overrides = slices.Delete(t.overrides, 0, 1)
+		}
+		x := *o
+		x.Reason, x.By = cut(x.Reason), cut(x.By)
+		t.overrides = append(t.overrides, x)
 	}
 	e.dirty = true
 	e.touch(t)
@@ -98,7 +124,7 @@ func (e *Engine) expire() {
 	}
 	for _, t := range e.targets {
 		n := len(t.overrides)
-		t.overrides = slices.DeleteFunc(t.overrides, func(x bellwether.Override) bool { return x.ExpiresAt.UnixNano() <= e.now })
+		t.overrides = slices.DeleteFunc(t.overrides, func(x bellwether.Override) bool { return nanos(x.ExpiresAt) <= e.now })
 		if len(t.overrides) != n {
 			e.dirty = true
 			e.touch(t)
@@ -111,7 +137,7 @@ func (e *Engine) planExpiry() {
 	e.nextExpiry = 0
 	for _, t := range e.targets {
 		for i := range t.overrides {
-			if at := t.overrides[i].ExpiresAt.UnixNano(); e.nextExpiry == 0 || at < e.nextExpiry {
+			if at := nanos(t.overrides[i].ExpiresAt); e.nextExpiry == 0 || at < e.nextExpiry {
 				e.nextExpiry = at
 			}
 		}

@@ -211,7 +211,7 @@ func FuzzRestore(f *testing.F) {
 	}
 	f.Add(cp)
 	f.Add(cp[:len(cp)/3])
-	f.Add([]byte("bellwether.scoring.1"))
+	f.Add([]byte("bellwether.scoring.2"))
 	tail := w.healthy(w.config.Targets[0])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := scoring.New(w.config)

@@ -15,6 +15,8 @@ type alarm struct {
 	raisedAt int64
 	recovery float64 // evidence that it is over, nats
 	relapses float64 // failures while that evidence grew
+	peak     float64 // most evidence so far, nats
+	peakAt   int64   // when it was reached
 	shiftAt  int64   // when a change too small to matter was last taken for normal
 }
 
@@ -66,7 +68,7 @@ func (e *Engine) judgeFamily(t *target, f family, at int64) {
 		if f == famJoint && e.explained(t) {
 			return
 		}
-		if !e.sizeable(t, f, t.bank.since[best]) {
+		if !e.sizeable(t, best, t.bank.since[best]) {
 			e.shift(t, f, best, at)
 			return
 		}
@@ -114,12 +116,14 @@ func (e *Engine) severity(t *target, f family, a *alarm) int {
 }
 
 // sizeable reports whether what is wrong is large enough to matter to anyone.
-func (e *Engine) sizeable(t *target, f family, since int64) bool {
-	switch f {
+// Counts are of all calls since the onset of hypothesis i: one failure among
+// the few that are remembered singly would look like a large rate.
+func (e *Engine) sizeable(t *target, i int, since int64) bool {
+	switch table[i].family {
 	case famErrors:
-		return t.callsSince(since).rate() >= sizeErrors
+		return t.bank.rate(i) >= sizeErrors
 	case famSanity:
-		return t.answersSince(since).rate() >= sizeInsane
+		return t.bank.rate(i) >= sizeInsane
 	case famFirst:
 		return t.effectSince(kindFirst, since).shrunk() >= sizeRatio
 	case famInter:
@@ -130,7 +134,7 @@ func (e *Engine) sizeable(t *target, f family, since int64) bool {
 		return t.effectSince(kindTokens, since).shrunk() < sizeShorter
 	}
 	return t.effectSince(kindFirst, since).shrunk() >= sizeRatio || t.effectSince(kindInter, since).shrunk() >= sizeRatio ||
-		t.callsSince(since).rate() >= sizeErrors
+		t.bank.rate(i) >= sizeErrors
 }
 
 // outgrown reports whether all that is remembered of a measured signal since
@@ -143,7 +147,7 @@ func (e *Engine) outgrown(t *target, f family, a *alarm) bool {
 	k, _ := f.measured(a.hyp)
 	r := &t.effects[k]
 	oldest := max(a.since, r.last(r.len()-1).at)
-	return r.len() == len(r.buf) && oldest > a.raisedAt && !e.sizeable(t, f, oldest)
+	return r.len() == len(r.buf) && oldest > a.raisedAt && !e.sizeable(t, a.hyp, oldest)
 }
 
 // shift takes a proven change that is too small to matter for the new normal,
@@ -152,14 +156,53 @@ func (e *Engine) outgrown(t *target, f family, a *alarm) bool {
 func (e *Engine) shift(t *target, f family, i int, at int64) {
 	const enough, pause = 30, 3600e9
 	a := &t.fam[f]
-	if f == famErrors || f == famSanity || f == famJoint || (a.shiftAt != 0 && at-a.shiftAt < pause) {
+	if a.shiftAt != 0 && at-a.shiftAt < pause {
 		return
 	}
-	k, _ := f.measured(i)
-	eff := t.effectSince(k, t.bank.since[i])
-	if eff.n < enough {
-		return
+	since := t.bank.since[i]
+	switch f {
+	case famErrors, famSanity:
+		if t.bank.n[i] < enough {
+			return
+		}
+		t.shiftRates(f)
+	case famJoint: // its parts shift by themselves
+	default:
+		k, _ := f.measured(i)
+		eff := t.effectSince(k, since)
+		if eff.n < enough {
+			return
+		}
+		t.shiftMeasure(k, eff)
 	}
+	first, last := f.span()
+	for _, s := range t.series {
+		for j := first; j <= last; j++ {
+			s.nats[j] = 0
+		}
+	}
+	t.bank.clear(f)
+	a.shiftAt = at
+}
+
+// shiftRates lets out of quarantine what was counted since the change.
+func (t *target) shiftRates(f family) {
+	if f == famErrors {
+		t.avail.release(priorErrors)
+		t.burst.rate.release(priorBurst)
+		t.traffic.release()
+	}
+	for _, s := range t.series {
+		switch {
+		case f == famSanity:
+			s.sane.release(priorInsane)
+		case s.passive:
+			s.avail.release(t.trafficPrior(s))
+		}
+	}
+}
+
+func (t *target) shiftMeasure(k kind, eff effect) {
 	for _, s := range t.series {
 		m := &s.measures[k]
 		if math.Abs(eff.middle) < m.sigma/4 {
@@ -167,13 +210,7 @@ func (e *Engine) shift(t *target, f family, i int, at int64) {
 		} else {
 			m.shift(k, eff.middle, eff.spread)
 		}
-		first, last := f.span()
-		for j := first; j <= last; j++ {
-			s.nats[j] = 0
-		}
 	}
-	t.bank.clear(f)
-	a.shiftAt = at
 }
 
 // mend adds up the evidence that active alarms are over.
@@ -184,6 +221,9 @@ func (e *Engine) mend(t *target, r *reading) {
 			continue
 		}
 		a.recovery = math.Max(0, a.recovery-r.ell[a.hyp])
+		if s := t.bank.nats[a.hyp]; s > a.peak {
+			a.peak, a.peakAt = s, r.at
+		}
 		switch {
 		case a.recovery == 0:
 			a.relapses = 0
@@ -203,7 +243,7 @@ func (e *Engine) relent(t *target, f family, at int64) {
 	a := &t.fam[f]
 	first, last := f.span()
 	for i := first; i <= last; i++ {
-		t.bank.nats[i], t.bank.since[i] = 0, 0
+		t.bank.forget(i)
 		for _, s := range t.series {
 			s.nats[i] = 0
 		}
@@ -232,6 +272,16 @@ func (t *target) admit(f family) {
 	case famErrors:
 		if w := &t.avail; w.waitBad < sizeErrors*(w.waitGood+w.waitBad) {
 			w.release(priorErrors)
+		}
+		a := &t.fam[famErrors]
+		burst := a.peakAt-a.since < burstMost
+		if burst {
+			t.traffic.release()
+		}
+		for _, s := range t.series {
+			if w := &s.avail; s.passive && (burst || w.waitBad < sizeErrors*(w.waitGood+w.waitBad)) {
+				w.release(t.trafficPrior(s))
+			}
 		}
 	case famSanity:
 		for _, s := range t.series {

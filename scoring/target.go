@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"math"
+	"slices"
 
 	"github.com/bellwether-llm/bellwether"
 )
@@ -37,7 +38,8 @@ type target struct {
 	lastAt   int64  // the last of them
 	seenAt   int64  // the last observation that was not void
 	late     uint64 // observations that came too late to be scored
-	passive  pace
+	cleanAt  int64  // the last probe that was scored, or traffic that stood in for one
+	traffic  traffic
 	odd      bellwether.Outcome // the last outcome, when it says nothing of health
 	oddRun   int                // how many times in a row
 	oddWhere string             // the vantage that saw it
@@ -64,15 +66,10 @@ type target struct {
 
 // held is a failure before HTTP that waits for word that its vantage works.
 type held struct {
-	at      int64
-	outcome bellwether.Outcome
-	vantage string
-}
-
-// pace is how often windows of real traffic come.
-type pace struct {
-	at  int64
-	gap float64 // seconds, smoothed
+	at              int64
+	outcome         bellwether.Outcome
+	vantage, canary string
+	reused          bool
 }
 
 // series is one vantage, canary and kind of connection, or one router's stream.
@@ -81,12 +78,12 @@ type series struct {
 	reused, passive bool
 	measures        [kinds]measure
 	sane            rate
-	avail           rate    // passive only
-	spread          float64 // passive only: how much more the failures vary than independent ones
+	avail           rate // passive only
 	nats            [hypotheses]float64
+	known
 }
 
-const mostSeries = 64 // of one target; more are not told apart
+const mostSeries = 64 // of one target; a new one then takes the place of another
 
 // ring keeps the last 64 of something.
 type ring[T any] struct {
@@ -133,18 +130,28 @@ func newTarget(bt bellwether.Target) *target {
 }
 
 // find returns the series of an observation, making it when it is new.
-func (t *target) find(o *bellwether.Observation, passive bool) *series {
+func (t *target) find(o *bellwether.Observation, passive bool, now int64) *series {
 	for _, s := range t.series {
 		if s.vantage == o.Vantage && s.canary == o.Canary && s.reused == o.Reused && s.passive == passive {
+			s.lastAt = now
+			s.n++
 			return s
 		}
 	}
 	if len(t.series) >= mostSeries {
-		return t.series[mostSeries-1]
+		ks := make([]known, len(t.series))
+		for i, s := range t.series {
+			ks[i] = s.known
+		}
+		i := leastMissed(ks, now)
+		t.series = slices.Delete(t.series, i, i+1)
 	}
-	s := &series{vantage: o.Vantage, canary: o.Canary, reused: o.Reused, passive: passive, spread: startSpread}
+	s := &series{vantage: o.Vantage, canary: o.Canary, reused: o.Reused, passive: passive, known: known{lastAt: now, n: 1}}
 	s.sane.refresh(priorInsane)
 	s.avail.refresh(priorErrors)
+	if passive {
+		s.avail.refresh(t.trafficPrior(s))
+	}
 	t.series = append(t.series, s)
 	return s
 }
@@ -164,9 +171,13 @@ func (t *target) patience() int64 { return max(staleIntervals*t.interval, 30e9) 
 
 func (t *target) stale(now int64) bool { return t.seenAt != 0 && now-t.seenAt > t.patience() }
 
+// leastRun is the logarithm of the shortest run length that is allowed; a few
+// observations a month cannot keep a budget of several alarms a month.
+const leastRun = 5.5
+
 // allowedRun returns the logarithm of the mean number of observations between
 // false alarms that one hypothesis of the bank may have.
 func allowedRun(falseAlarms float64, interval int64) float64 {
 	const month = 30 * 86400
-	return math.Log(month / falseAlarms / seconds(interval) * hypotheses)
+	return math.Max(leastRun, math.Log(month/falseAlarms/seconds(interval)*hypotheses))
 }

@@ -13,11 +13,13 @@ type vantage struct {
 	name   string
 	runs   []localRun // by provider
 	lastAt []int64    // by target: the last probe that was sent from here
+	seenAt int64      // the last probe of all
+	probes uint64
 	fault  bool
 	since  int64
 }
 
-// localRun is a run of failures before HTTP at one provider.
+// localRun is a run of calls to one provider that nothing came back of.
 type localRun struct {
 	since   int64 // first failure; 0: the last probe got through
 	answers int   // how many probes of other providers got through since
@@ -30,11 +32,11 @@ const (
 	vantagePrior  = 2.2 // -ln(0.1) rounded down
 	mostHeld      = 16
 	mostVantages  = 64
-	recentVantage = 600e9 // a vantage, or a provider at it, silent for longer is not asked
+	recentVantage = 600e9 // and three intervals: silent for longer, a vantage or a provider at it is not asked
 )
 
-// at returns the vantage of that name, making it when it is new; the last one
-// stands in for all beyond the limit.
+// at returns the vantage of that name, making it when it is new, in the place
+// of another where there are too many.
 func (e *Engine) at(name string) *vantage {
 	for _, v := range e.vantages {
 		if v.name == name {
@@ -42,7 +44,13 @@ func (e *Engine) at(name string) *vantage {
 		}
 	}
 	if len(e.vantages) >= mostVantages {
-		return e.vantages[mostVantages-1]
+		ks := make([]known, len(e.vantages))
+		for i, v := range e.vantages {
+			ks[i] = known{lastAt: v.seenAt, n: v.probes}
+		}
+		i := leastMissed(ks, e.now)
+		e.dropHeld(e.vantages[i].name)
+		e.vantages = slices.Delete(e.vantages, i, i+1)
 	}
 	v := &vantage{name: name, runs: make([]localRun, len(e.providers)), lastAt: make([]int64, len(e.targets))}
 	e.vantages = append(e.vantages, v)
@@ -60,16 +68,19 @@ func reached(o *bellwether.Observation) bool {
 	return true
 }
 
-// see remembers a probe of t. failed says that it failed before HTTP, answered
-// that an HTTP answer came.
-func (v *vantage) see(t *target, at int64, failed, answered bool) {
+// see remembers a probe of t. answered says that anything came back over HTTP:
+// what failed before that, or ran out of time in silence, may be the vantage's
+// own fault.
+func (v *vantage) see(t *target, at int64, answered bool) {
 	v.lastAt[t.index] = max(v.lastAt[t.index], at)
+	v.seenAt = max(v.seenAt, at)
+	v.probes++
 	run := &v.runs[t.provider]
 	run.seenAt = max(run.seenAt, at)
-	if failed && run.since == 0 {
-		*run = localRun{since: at, seenAt: run.seenAt}
-	}
 	if !answered {
+		if run.since == 0 {
+			*run = localRun{since: at, seenAt: run.seenAt}
+		}
 		return
 	}
 	run.since = 0
@@ -103,11 +114,11 @@ func (v *vantage) doubt(window int64) (odds float64, since int64) {
 	return odds, since
 }
 
-// providersAt counts the providers that were probed from v lately.
-func (v *vantage) providersAt(now int64) int {
+// providersAt counts the providers that were probed from v since.
+func (v *vantage) providersAt(since int64) int {
 	n := 0
 	for _, r := range v.runs {
-		if r.seenAt != 0 && now-r.seenAt < recentVantage {
+		if r.seenAt != 0 && r.seenAt > since {
 			n++
 		}
 	}
@@ -124,12 +135,12 @@ func (e *Engine) doubtVantage(v *vantage, t *target) {
 	}
 	frozen := false
 	for _, o := range e.vantages {
-		if o.fault {
+		if o.fault && o.seenAt > e.now-e.recent {
 			frozen = true
 		}
 	}
 	for _, o := range e.vantages {
-		if !o.fault && o.providersAt(e.now) > 0 {
+		if !o.fault && o.seenAt > e.now-e.recent {
 			frozen = false
 		}
 	}
@@ -183,7 +194,7 @@ func (e *Engine) scoreHeld(t *target, ready func(held) bool) {
 	}
 	t.held = kept
 	for _, h := range due {
-		o := bellwether.Observation{Vantage: h.vantage, Target: t.ID}
+		o := bellwether.Observation{Vantage: h.vantage, Target: t.ID, Canary: h.canary, Reused: h.reused}
 		e.score(t, &o, h.at, h.outcome)
 		e.touch(t)
 	}

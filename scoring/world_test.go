@@ -195,6 +195,16 @@ func (w *world) fold(r bellwether.Record) {
 	checkRoutes(w.t, w.routes)
 }
 
+// window folds one second of real traffic, n calls of which so many failed, as
+// a router reports it at its end.
+func (w *world) window(router, id string, n, bad int) {
+	w.seq++
+	w.fold(bellwether.Record{At: w.now, Observation: &bellwether.Observation{
+		ID: fmt.Sprintf("w%d", w.seq), At: w.now.Add(-time.Second), Source: bellwether.SourceRouter, Vantage: router, Target: id, Route: "chat",
+		Window: 1, Counts: map[bellwether.Outcome]int{bellwether.OK: n - bad, bellwether.ServerError: bad},
+	}})
+}
+
 func (w *world) assess(id string) bellwether.Assessment {
 	a, ok := w.engine.Assess(id)
 	if !ok {

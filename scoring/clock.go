@@ -1,0 +1,123 @@
+package scoring
+
+import (
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+const (
+	// mostNanos is the latest time that is told apart, in the year 2116: sums
+	// of it and any length do not overflow.
+	mostNanos int64 = 1 << 62
+	// longestCall is the longest call, or window, that is believed; seconds.
+	longestCall = 3600.0
+	// stepBack is how far records may lie behind each other before it is the
+	// clock that went back.
+	stepBack = 60e9
+)
+
+// nanos converts to unix nanoseconds, at least 1 and at most mostNanos.
+func nanos(t time.Time) int64 {
+	switch s := t.Unix(); {
+	case s < 0:
+		return 1
+	case s > mostNanos/int64(time.Second)-1:
+		return mostNanos
+	}
+	return max(1, t.UnixNano())
+}
+
+// lasted returns how long the call or window of o took, in nanoseconds; what is
+// not a number, or absurd, is bounded.
+func lasted(o *bellwether.Observation) int64 {
+	longest := 0.0
+	for _, s := range [...]float64{o.Timing.Total, o.Timing.FirstToken, o.Window} {
+		if s > longest {
+			longest = s
+		}
+	}
+	return int64(1e9 * min(longest, longestCall))
+}
+
+// advance sets the engine's time to that of a record. A record a little behind
+// the one before does not turn time back; one far behind means that the clock
+// was ahead and was set right, and all that was remembered of the future
+// becomes now, lest everything were late until the wrong time comes.
+func (e *Engine) advance(at int64) {
+	if at >= e.now-stepBack {
+		e.now = max(e.now, at)
+		return
+	}
+	e.now = at
+	bound := func(at *int64) { *at = min(*at, e.now) }
+	for _, v := range e.vantages {
+		v.times(bound)
+	}
+	for _, t := range e.targets {
+		t.times(bound)
+		e.touch(t)
+	}
+}
+
+// times calls f with all times that v remembers.
+func (v *vantage) times(f func(*int64)) {
+	f(&v.since)
+	for i := range v.runs {
+		f(&v.runs[i].since)
+		f(&v.runs[i].seenAt)
+	}
+	for i := range v.lastAt {
+		f(&v.lastAt[i])
+	}
+}
+
+// times calls f with all times that t remembers.
+func (t *target) times(f func(*int64)) {
+	p := &t.traffic
+	for _, at := range []*int64{&t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.since, &t.shedAt, &t.doubtFrom, &t.burst.at,
+		&p.at, &p.creditAt, &p.from, &p.until} {
+		f(at)
+	}
+	for i := range t.bank.since {
+		f(&t.bank.since[i])
+	}
+	for i := range t.quotas.since {
+		f(&t.quotas.since[i])
+	}
+	for i := range t.fam {
+		f(&t.fam[i].since)
+		f(&t.fam[i].raisedAt)
+		f(&t.fam[i].peakAt)
+		f(&t.fam[i].shiftAt)
+	}
+	for i := range t.exits {
+		f(&t.exits[i])
+	}
+	for i := range t.held {
+		f(&t.held[i].at)
+	}
+	for i := range t.calls.buf {
+		f(&t.calls.buf[i].at)
+		f(&t.answers.buf[i].at)
+		f(&t.recent.buf[i].at)
+		for k := range t.effects {
+			f(&t.effects[k].buf[i].at)
+		}
+	}
+	for _, s := range t.series {
+		s.times(f)
+	}
+}
+
+func (s *series) times(f func(*int64)) {
+	f(&s.lastAt)
+	for k := range s.measures {
+		m := &s.measures[k]
+		f(&m.lastAt)
+		f(&m.prevAt)
+		for i := range m.pend {
+			f(&m.pend[i].at)
+		}
+	}
+}
