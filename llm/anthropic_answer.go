@@ -20,6 +20,11 @@ type anthropicBlock struct {
 	Type     string `json:"type"`
 	Text     string `json:"text"`
 	Thinking string `json:"thinking"`
+
+	// Of tool_use.
+	ID    string          `json:"id"`
+	Name  string          `json:"name"`
+	Input json.RawMessage `json:"input"`
 }
 
 // anthropicUsage has pointers, because a message_delta repeats only some.
@@ -102,6 +107,9 @@ func (anthropic) Decode(body []byte) (Response, error) {
 	for _, b := range m.Content {
 		r.Text += b.Text
 		r.Reasoning += b.Thinking
+		if b.Type == "tool_use" {
+			r.ToolCalls = append(r.ToolCalls, ToolCall{ID: b.ID, Name: b.Name, Arguments: orNoArguments(argumentText(b.Input))})
+		}
 	}
 	return r, nil
 }
@@ -114,7 +122,12 @@ func (anthropic) Decoder() StreamDecoder { return &anthropicDecoder{} }
 
 // anthropicDecoder adds up the usage, which message_start begins and
 // message_delta continues.
-type anthropicDecoder struct{ usage anthropicUsage }
+type anthropicDecoder struct {
+	usage  anthropicUsage
+	called int  // tool calls begun
+	open   bool // inside a block of tool_use
+	empty  bool // no arguments in it so far
+}
 
 type anthropicEvent struct {
 	Type    string            `json:"type"`
@@ -157,9 +170,19 @@ func (d *anthropicDecoder) Decode(ev Event) (Delta, error) {
 		if e.Block != nil {
 			out.Text, out.Reasoning = e.Block.Text, e.Block.Thinking
 			out.ToolCall = isToolBlock(e.Block.Type)
+			out.ToolCalls = d.begin(e.Block)
 		}
 	case "content_block_delta":
 		out.Text, out.Reasoning, out.ToolCall = e.Delta.Text, e.Delta.Thinking, e.Delta.PartialJSON != ""
+		if out.ToolCall && d.open {
+			d.empty = false
+			out.ToolCalls = []ToolCallDelta{{Index: d.called - 1, Arguments: e.Delta.PartialJSON}}
+		}
+	case "content_block_stop":
+		if d.open && d.empty { // a call without arguments: say so, as JSON
+			out.ToolCalls = []ToolCallDelta{{Index: d.called - 1, Arguments: "{}"}}
+		}
+		d.open = false
 	case "message_delta":
 		out.Finish = anthropicFinish(e.Delta.StopReason)
 		out.Usage = d.add(e.Usage)
@@ -171,6 +194,20 @@ func (d *anthropicDecoder) Decode(ev Event) (Delta, error) {
 
 func isToolBlock(kind string) bool {
 	return kind == "tool_use" || kind == "server_tool_use" || kind == "mcp_tool_use"
+}
+
+// begin takes the start of a block. Its input is {} until the fragments have
+// come; one that holds more is whole.
+func (d *anthropicDecoder) begin(b *anthropicBlock) []ToolCallDelta {
+	if d.open = b.Type == "tool_use"; !d.open {
+		return nil
+	}
+	d.called++
+	call := ToolCallDelta{Index: d.called - 1, ID: b.ID, Name: b.Name}
+	if d.empty = isEmpty(b.Input); !d.empty {
+		call.Arguments = argumentText(b.Input)
+	}
+	return []ToolCallDelta{call}
 }
 
 // add returns the usage so far after u; nil when u says nothing.

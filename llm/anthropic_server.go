@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/bellwether-llm/bellwether"
 )
 
 // DecodeRequest reads a Messages request. Its callers always want the usage of
@@ -204,9 +206,14 @@ func appendMessageHead(dst []byte, id, model string) []byte {
 func (anthropic) EncodeResponse(r Response) []byte {
 	b := appendMessageHead(nil, r.ID, r.Model)
 	if r.Reasoning != "" {
-		b = append(strField(append(b, `{"type":"thinking"`...), "thinking", r.Reasoning), `,"signature":""},`...)
+		b = append(strField(append(b, `{"type":"thinking"`...), "thinking", r.Reasoning), `,"signature":""}`...)
 	}
-	b = appendTextBlock(b, r.Text+r.Refusal)
+	if text := r.Text + r.Refusal; text != "" || len(r.ToolCalls) == 0 {
+		b = appendTextBlock(appendComma(b), text)
+	}
+	for _, c := range r.ToolCalls {
+		b = appendToolUse(appendComma(b), c)
+	}
 	b = append(b, `],"stop_reason":`...)
 	b = append(appendStopReason(b, r.Finish), `,"stop_sequence":null,"usage":`...)
 	return append(appendAnthropicUsage(b, r.Usage), '}')
@@ -219,7 +226,7 @@ func (anthropic) EncodeError(e *Error) []byte {
 }
 
 func (c anthropic) Encoder(_ Request, id, model string) StreamEncoder {
-	return &anthropicEncoder{codec: c, id: id, model: model, block: -1}
+	return &anthropicEncoder{codec: c, id: id, model: model, block: -1, call: -1}
 }
 
 // anthropicEncoder opens and closes content blocks as kinds of content change.
@@ -228,6 +235,8 @@ type anthropicEncoder struct {
 	id, model string
 	block     int    // index of the last block; -1 before the first
 	kind      string // the open block's; "" when none is open
+	call      int    // index of the last tool call; calls follow one another
+	late      bool   // part of a call came after the next had begun
 }
 
 func (e *anthropicEncoder) Start(dst []byte, u *Usage) []byte {
@@ -290,9 +299,33 @@ func (e *anthropicEncoder) Reasoning(dst []byte, s string) []byte {
 // Refusal appends s as text: the protocol sets a refusal apart by its finish.
 func (e *anthropicEncoder) Refusal(dst []byte, s string) []byte { return e.Text(dst, s) }
 
+// ToolCall appends part of a call as a block of its own, which the protocol
+// cannot go back to once another has begun.
+func (e *anthropicEncoder) ToolCall(dst []byte, d ToolCallDelta) []byte {
+	switch {
+	case d.Index < e.call, d.Index == e.call && e.kind != "tool_use":
+		e.late = true
+		return dst
+	case d.Index > e.call:
+		e.call = d.Index
+		dst = e.closeBlock(dst)
+		dst = e.open(dst, "tool_use", string(appendToolUse(nil, ToolCall{ID: d.ID, Name: d.Name})))
+	}
+	if d.Arguments == "" {
+		return dst
+	}
+	return e.delta(dst, "input_json_delta", "partial_json", d.Arguments)
+}
+
+// Logprobs appends nothing: the protocol has none.
+func (e *anthropicEncoder) Logprobs(dst []byte, _ []string, _ []float64) []byte { return dst }
+
 func (e *anthropicEncoder) End(dst []byte, f Finish, u *Usage) []byte {
 	if f == FinishNone {
 		return dst
+	}
+	if e.late {
+		return e.Error(dst, &Error{Outcome: bellwether.ServerError, Message: "the parts of several tool calls came in disorder"})
 	}
 	dst = e.closeBlock(dst)
 	dst = append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"...)

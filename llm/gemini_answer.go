@@ -28,6 +28,7 @@ type geminiCandidate struct {
 	AvgLogprobs *float64 `json:"avgLogprobs"`
 	Logprobs    *struct {
 		Chosen []struct {
+			Token   string  `json:"token"`
 			Logprob float64 `json:"logProbability"`
 		} `json:"chosenCandidates"`
 	} `json:"logprobsResult"`
@@ -37,6 +38,8 @@ type geminiPart struct {
 	Text    string          `json:"text"`
 	Thought bool            `json:"thought"`
 	Call    json.RawMessage `json:"functionCall"`
+	// Signature proves a call's reasoning; it must come back with the call.
+	Signature string `json:"thoughtSignature"`
 }
 
 type geminiUsage struct {
@@ -87,9 +90,9 @@ func (a *geminiAnswer) blocked() bool {
 	return a.Feedback != nil && a.Feedback.BlockReason != "" && a.Feedback.BlockReason != "BLOCK_REASON_UNSPECIFIED"
 }
 
-// delta returns what a carries; called tells whether a function was called
+// delta returns what a carries; called is how many functions were called
 // before in the same answer.
-func (a *geminiAnswer) delta(called bool) Delta {
+func (a *geminiAnswer) delta(called int) Delta {
 	d := Delta{ID: a.ID, Model: a.Model, Usage: a.Usage.usage()}
 	if a.blocked() {
 		d.Finish = FinishFilter
@@ -102,6 +105,7 @@ func (a *geminiAnswer) delta(called bool) Delta {
 		switch {
 		case !isEmpty(p.Call):
 			d.ToolCall = true
+			d.ToolCalls = append(d.ToolCalls, p.call(called+len(d.ToolCalls), a.ID))
 		case p.Thought:
 			d.Reasoning += p.Text
 		default:
@@ -109,11 +113,11 @@ func (a *geminiAnswer) delta(called bool) Delta {
 		}
 	}
 	if c.Finish != "" {
-		d.Finish = geminiFinish(c.Finish, called || d.ToolCall)
+		d.Finish = geminiFinish(c.Finish, called > 0 || d.ToolCall)
 	}
 	if c.Logprobs != nil {
 		for _, t := range c.Logprobs.Chosen {
-			d.Logprobs = append(d.Logprobs, t.Logprob)
+			d.Tokens, d.Logprobs = append(d.Tokens, t.Token), append(d.Logprobs, t.Logprob)
 		}
 	}
 	return d
@@ -136,9 +140,9 @@ func (gemini) Decode(body []byte) (Response, error) {
 	if a.candidate() == nil && !a.blocked() {
 		return Response{}, answerError(Gemini, errors.New("no candidate in it"))
 	}
-	d := a.delta(false)
+	d := a.delta(0)
 	r := Response{ID: d.ID, Model: d.Model, Text: d.Text, Reasoning: d.Reasoning, Finish: d.Finish, Usage: d.Usage,
-		MeanLogprob: mean(d.Logprobs), Raw: body}
+		ToolCalls: wholeCalls(d.ToolCalls), MeanLogprob: mean(d.Logprobs), Logprobs: d.Logprobs, Tokens: d.Tokens, Raw: body}
 	if c := a.candidate(); c != nil && r.MeanLogprob == nil {
 		r.MeanLogprob = c.AvgLogprobs
 	}
@@ -151,10 +155,10 @@ func (gemini) Error(status int, h http.Header, body []byte) *Error {
 
 func (gemini) Decoder() StreamDecoder { return &geminiDecoder{} }
 
-// geminiDecoder remembers whether a function was called, because the finish
+// geminiDecoder counts the functions called, because the finish
 // does not say so. The protocol has no sentinel: a finish is the end, and Done
 // is set with it.
-type geminiDecoder struct{ called bool }
+type geminiDecoder struct{ called int }
 
 func (d *geminiDecoder) Decode(ev Event) (Delta, error) {
 	data := bytes.TrimSpace(ev.Data)
@@ -172,7 +176,7 @@ func (d *geminiDecoder) Decode(ev Event) (Delta, error) {
 		return Delta{Err: classify(Gemini, http.StatusOK, nil, data)}, nil
 	}
 	out := a.delta(d.called)
-	d.called = d.called || out.ToolCall
+	d.called += len(out.ToolCalls)
 	out.Done = out.Finish != FinishNone
 	return out, nil
 }

@@ -182,14 +182,23 @@ func geminiFinishWord(f Finish) string {
 func (gemini) EncodeResponse(r Response) []byte {
 	b := []byte(`{"candidates":[{"content":{"parts":[`)
 	if r.Reasoning != "" {
-		b = append(strField(append(b, '{'), "text", r.Reasoning), `,"thought":true},`...)
+		b = append(strField(append(b, '{'), "text", r.Reasoning), `,"thought":true}`...)
 	}
-	b = append(strField(append(b, '{'), "text", r.Text+r.Refusal), `}],"role":"model"}`...)
+	if text := r.Text + r.Refusal; text != "" || len(r.ToolCalls) == 0 {
+		b = append(strField(append(appendComma(b), '{'), "text", text), '}')
+	}
+	for _, c := range r.ToolCalls {
+		b = appendFunctionCall(appendComma(b), c)
+	}
+	b = append(b, `],"role":"model"}`...)
 	if r.Finish != FinishNone {
 		b = strField(b, "finishReason", geminiFinishWord(r.Finish))
 	}
 	if r.MeanLogprob != nil {
 		b = floatField(b, "avgLogprobs", *r.MeanLogprob)
+	}
+	if len(r.Logprobs) > 0 {
+		b = appendLogprobsResult(b, r.Tokens, r.Logprobs)
 	}
 	b = append(b, `,"index":0}]`...)
 	return append(appendGeminiTail(b, r.Usage, r.Model, r.ID), '}')
@@ -234,6 +243,8 @@ func (c gemini) Encoder(_ Request, id, model string) StreamEncoder {
 type geminiEncoder struct {
 	codec           gemini
 	tail, id, model string
+	calls           []ToolCallDelta // the call that is not yet whole
+	call            int             // its index
 }
 
 const geminiHead = `data: {"candidates":[{"content":{"parts":[{"text":`
@@ -244,7 +255,7 @@ func (e *geminiEncoder) part(dst []byte, s, more string) []byte {
 	if s == "" {
 		return dst
 	}
-	dst = appendString(append(dst, geminiHead...), s)
+	dst = appendString(append(e.flushCalls(dst), geminiHead...), s)
 	dst = append(append(dst, more...), `}],"role":"model"},`...)
 	return append(dst, e.tail...)
 }
@@ -262,7 +273,7 @@ func (e *geminiEncoder) End(dst []byte, f Finish, u *Usage) []byte {
 	if f == FinishNone {
 		return dst
 	}
-	dst = append(append(dst, geminiHead...), `""}],"role":"model"},`...)
+	dst = append(append(e.flushCalls(dst), geminiHead...), `""}],"role":"model"},`...)
 	dst = append(append(append(dst, `"finishReason":"`...), geminiFinishWord(f)...), `","index":0}]`...)
 	return append(appendGeminiTail(dst, u, e.model, e.id), "}\n\n"...)
 }

@@ -77,9 +77,9 @@ func strField(dst []byte, key, v string) []byte { return appendString(appendKey(
 
 func rawField(dst []byte, key string, v []byte) []byte { return append(appendKey(dst, key), v...) }
 
-func intField(dst []byte, key string, v int64) []byte {
-	return strconv.AppendInt(appendKey(dst, key), v, 10)
-}
+func intField(dst []byte, key string, v int64) []byte { return appendInt(appendKey(dst, key), v) }
+
+func appendInt(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v, 10) }
 
 func floatField(dst []byte, key string, v float64) []byte {
 	return strconv.AppendFloat(appendKey(dst, key), v, 'g', -1, 64)

@@ -46,10 +46,14 @@ type Endpoint struct {
 // Message is one turn of a conversation. Role is system, user, assistant or tool.
 type Message struct {
 	Role string
-	Text string
+	Text string // all its text, joined by newlines
+	// Parts is the whole content in order, its text included, where that is
+	// more than text; else nil. A tool's message has its results here.
+	Parts []Part
 	// Raw is the whole message as it came in the dialect of Request.Dialect,
-	// where it held more than text (images, tool calls). A codec of another
-	// dialect refuses such a message rather than drop what it cannot say.
+	// where it held more than text. That dialect's codec sends it unchanged.
+	// Any other sends Text and Parts, and refuses what Raw holds beyond them
+	// rather than drop it.
 	Raw json.RawMessage
 }
 
@@ -64,6 +68,9 @@ type Request struct {
 	Stop        []string
 	Seed        *int64
 	JSONSchema  json.RawMessage // the answer must match
+	Tools       []Tool
+	ToolChoice  ToolChoice
+	OneToolCall bool // at most one call in an answer (OpenAI's parallel_tool_calls: false)
 	Logprobs    bool
 	Stream      bool
 	StreamUsage bool // the caller wants a usage chunk (OpenAI's stream_options.include_usage)
@@ -106,10 +113,13 @@ type Response struct {
 	Text        string
 	Reasoning   string
 	Refusal     string
+	ToolCalls   []ToolCall
 	Finish      Finish
-	Usage       *Usage   // nil: the provider did not say
-	MeanLogprob *float64 // nil: not asked for or not offered
-	Raw         []byte   // the body as it came
+	Usage       *Usage    // nil: the provider did not say
+	MeanLogprob *float64  // nil: not asked for or not offered
+	Logprobs    []float64 // of each token; nil where only their mean, or nothing, is known
+	Tokens      []string  // the tokens that Logprobs are of, as many
+	Raw         []byte    // the body as it came
 }
 
 // Delta is what one event of a streamed answer carried. Several fields may be
@@ -119,12 +129,14 @@ type Delta struct {
 	Text                   string
 	Reasoning              string
 	Refusal                string
-	ToolCall               bool // part of a tool call arrived
+	ToolCall               bool            // part of a tool call arrived, also of one that the provider itself runs
+	ToolCalls              []ToolCallDelta // the parts of calls that the caller is to make
 	Finish                 Finish
 	Usage                  *Usage // cumulative: the latest one counts
 	Logprobs               []float64
-	Done                   bool   // the protocol's own end of stream was seen; Gemini has none but its finish
-	Err                    *Error // an error inside a 200
+	Tokens                 []string // the tokens that Logprobs are of, as many
+	Done                   bool     // the protocol's own end of stream was seen; Gemini has none but its finish
+	Err                    *Error   // an error inside a 200
 }
 
 // Content reports whether d carries a token: non-empty content, reasoning,
@@ -232,4 +244,10 @@ type FullStreamEncoder interface {
 	StreamEncoder
 	Reasoning(dst []byte, s string) []byte
 	Refusal(dst []byte, s string) []byte
+	// ToolCall appends part of a tool call. Calls follow one another: part of
+	// one never comes after another has begun.
+	ToolCall(dst []byte, d ToolCallDelta) []byte
+	// Logprobs appends the log-probabilities of tokens, as many as tokens,
+	// where the protocol's streams have them; else nothing.
+	Logprobs(dst []byte, tokens []string, logprobs []float64) []byte
 }

@@ -26,6 +26,7 @@ type openAIChoice struct {
 	Error    json.RawMessage `json:"error"` // OpenRouter
 	Logprobs *struct {
 		Content []struct {
+			Token   string  `json:"token"`
 			Logprob float64 `json:"logprob"`
 		} `json:"content"`
 	} `json:"logprobs"`
@@ -66,9 +67,9 @@ func (u *openAIUsage) usage() *Usage {
 	return out
 }
 
-// parts returns what m says: text, reasoning, refusal, and whether there is
-// part of a tool call.
-func (m *openAIMessage) parts() (d Delta, err error) {
+// parts returns what m says: text, reasoning, refusal and tool calls, of which
+// there were called before it.
+func (m *openAIMessage) parts(called int) (d Delta, err error) {
 	if m == nil {
 		return d, nil
 	}
@@ -76,7 +77,9 @@ func (m *openAIMessage) parts() (d Delta, err error) {
 	if s, ok := unquote(m.Reasoning); ok && d.Reasoning == "" {
 		d.Reasoning = s
 	}
-	d.ToolCall = !isEmpty(m.ToolCalls) || !isEmpty(m.FunctionCall)
+	if d.ToolCall = !isEmpty(m.ToolCalls) || !isEmpty(m.FunctionCall); d.ToolCall {
+		d.ToolCalls = m.toolCalls(called)
+	}
 	if isNull(m.Content) {
 		return d, nil
 	}
@@ -173,27 +176,28 @@ func (c openAI) Decode(body []byte) (Response, error) {
 	if ch == nil || ch.Message == nil {
 		return Response{}, answerError(c.p, errors.New("no message in it"))
 	}
-	d, err := ch.Message.parts()
+	d, err := ch.Message.parts(0)
 	if err != nil {
 		return Response{}, answerError(c.p, err)
 	}
 	r := Response{ID: a.ID, Model: a.Model, Fingerprint: a.Fingerprint, Text: d.Text, Reasoning: d.Reasoning,
-		Refusal: d.Refusal, Finish: openAIFinish(ch.Finish), Usage: a.Usage.usage(), Raw: body}
-	r.MeanLogprob = mean(ch.logprobs(nil))
+		Refusal: d.Refusal, ToolCalls: wholeCalls(d.ToolCalls), Finish: openAIFinish(ch.Finish), Usage: a.Usage.usage(), Raw: body}
+	r.Tokens, r.Logprobs = ch.logprobs()
+	r.MeanLogprob = mean(r.Logprobs)
 	if r.Refusal != "" && r.Finish == FinishStop {
 		r.Finish = FinishRefusal
 	}
 	return r, nil
 }
 
-func (c *openAIChoice) logprobs(dst []float64) []float64 {
+func (c *openAIChoice) logprobs() (tokens []string, logprobs []float64) {
 	if c.Logprobs == nil {
-		return dst
+		return nil, nil
 	}
 	for _, t := range c.Logprobs.Content {
-		dst = append(dst, t.Logprob)
+		tokens, logprobs = append(tokens, t.Token), append(logprobs, t.Logprob)
 	}
-	return dst
+	return tokens, logprobs
 }
 
 // mean returns the mean of vs, nil when there are none.
@@ -214,6 +218,7 @@ func (c openAI) Decoder() StreamDecoder { return &openAIDecoder{p: c.p} }
 type openAIDecoder struct {
 	p                      Protocol
 	refused                bool
+	called                 int // tool calls begun
 	id, model, fingerprint repeated
 }
 
@@ -252,12 +257,16 @@ func (d *openAIDecoder) anyChunk(data []byte) (Delta, error) {
 	if m == nil {
 		m = ch.Message // a server that answers a stream with one whole answer
 	}
-	out, err := m.parts()
+	out, err := m.parts(d.called)
 	if err != nil {
 		return Delta{}, answerError(d.p, err)
 	}
 	out.ID, out.Model, out.Fingerprint = a.ID, a.Model, a.Fingerprint
-	out.Usage, out.Finish, out.Logprobs = a.Usage.usage(), openAIFinish(ch.Finish), ch.logprobs(nil)
+	out.Usage, out.Finish = a.Usage.usage(), openAIFinish(ch.Finish)
+	out.Tokens, out.Logprobs = ch.logprobs()
+	for _, call := range out.ToolCalls {
+		d.called = max(d.called, min(call.Index, maxCalls)+1)
+	}
 	d.refused = d.refused || out.Refusal != ""
 	if d.refused && out.Finish == FinishStop {
 		out.Finish = FinishRefusal

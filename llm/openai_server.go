@@ -181,7 +181,7 @@ func (c openAI) EncodeResponse(r Response) []byte {
 	b = intField(b, "created", createdOf(r.ID))
 	b = strField(b, "model", r.Model)
 	b = append(appendKey(b, "choices"), `[{"index":0,"message":{"role":"assistant"`...)
-	if r.Text == "" && r.Refusal != "" {
+	if r.Text == "" && (r.Refusal != "" || len(r.ToolCalls) > 0) {
 		b = rawField(b, "content", []byte("null"))
 	} else {
 		b = strField(b, "content", r.Text)
@@ -194,7 +194,16 @@ func (c openAI) EncodeResponse(r Response) []byte {
 	} else {
 		b = rawField(b, "refusal", []byte("null"))
 	}
-	b = append(b, `},"logprobs":null,"finish_reason":`...)
+	if len(r.ToolCalls) > 0 {
+		b = appendOpenAICalls(b, r.ToolCalls)
+	}
+	b = append(b, `},"logprobs":`...)
+	if len(r.Logprobs) > 0 {
+		b = appendOpenAILogprobs(b, r.Tokens, r.Logprobs)
+	} else {
+		b = append(b, "null"...)
+	}
+	b = append(b, `,"finish_reason":`...)
 	b = appendFinishReason(b, r.Finish, r.Refusal != "")
 	b = append(b, `}]`...)
 	if r.Usage != nil {
