@@ -29,13 +29,14 @@ const law = `
 	internal/shares < *
 	internal/sketch < *
 	internal/id     < *
+	internal/arrival < *
 
 	internal/sim    < internal/sim/*, probes (tests), router (tests), api (tests)
 	store/storetest < store/* (tests)
 	store/memory    < store/* (tests)
 	alerting/channeltest < alerting/* (tests)
 
-	* < cmd/bellwether
+	* < cmd/bellwether, internal/bench/*
 `
 
 // homes names the packages in which each third-party library lives. A library

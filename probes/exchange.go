@@ -11,9 +11,11 @@ import (
 	"net/http/httptrace"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/internal/arrival"
 	"github.com/bellwether-llm/bellwether/llm"
 )
 
@@ -34,6 +36,8 @@ type reply struct {
 	proto  string
 	last   time.Duration // the last byte
 	ended  time.Duration // when we gave up or were done
+	conn   arrival.Conn  // what the answer comes on; may be nil
+	spare  *sync.Pool    // of arrivals
 
 	pace               pace
 	text               strings.Builder
@@ -115,7 +119,7 @@ func (p *Prober) send(parent context.Context, j Job, codec llm.Codec, call llm.C
 	tr := &tracer{}
 	ctx = httptrace.WithClientTrace(ctx, tr.hooks())
 	req, err := http.NewRequestWithContext(ctx, call.Method, call.URL, bytes.NewReader(call.Body))
-	r := &reply{start: time.Now()}
+	r := &reply{start: time.Now(), spare: &p.spare}
 	if err != nil {
 		r.fail = failure{bellwether.ClientError, "base URL: " + bare(err).Error()}
 		return r
@@ -137,7 +141,7 @@ func (p *Prober) send(parent context.Context, j Job, codec llm.Codec, call llm.C
 		return r
 	}
 	defer resp.Body.Close()
-	r.status = resp.StatusCode
+	r.status, r.conn = resp.StatusCode, tr.on()
 	r.proto = proto(resp)
 	err = r.read(cancel, j, codec, resp, lim)
 	r.ended = time.Since(r.start)
@@ -178,7 +182,7 @@ func (r *reply) whole(body io.Reader, limit int) ([]byte, error) {
 	for {
 		n, err := body.Read(buf)
 		if n > 0 {
-			r.last = time.Since(r.start)
+			r.last = arrived(r.conn, r.start, time.Since(r.start))
 			all = append(all, buf[:n]...)
 		}
 		if len(all) > limit {

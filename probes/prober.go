@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
@@ -41,6 +42,7 @@ type Prober struct {
 	agent      string
 	lag        lagMeter
 	ratios     ratios
+	spare      sync.Pool // of *arrivals
 }
 
 // New returns a prober. It opens no connection.

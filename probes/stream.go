@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/internal/arrival"
 	"github.com/bellwether-llm/bellwether/llm"
 )
 
-// chunk is what one read of the body returned, with the time it returned.
+// chunk is what one read of the body returned, with the time it arrived.
 type chunk struct {
 	at   time.Duration
 	data []byte
@@ -20,45 +22,78 @@ type chunk struct {
 // to decode an event is in no interval. It is an io.Reader for the goroutine
 // that decodes: each Read returns bytes of one chunk only.
 type arrivals struct {
-	chunks chan chunk
-	stop   chan struct{}
-	err    error // why the body ended; set before chunks is closed
+	start time.Time
+	conn  arrival.Conn // may be nil
 
+	mu     sync.Mutex
+	some   sync.Cond // chunks or ended changed
+	chunks []chunk   // read and not handed out yet
+	ended  bool      // the reading goroutine is over
+	err    error     // why the body ended
+	left   bool      // nobody takes chunks any more
+
+	taken []chunk // handed out together, up to given
+	given int
 	cur   chunk
 	last  time.Duration // the last byte handed out
 	reads int           // chunks handed out; names the chunk of an event
+	block []byte        // the first one; kept from answer to answer
 }
 
-// receive starts to read body. The caller must call join.
-func receive(body io.Reader, start time.Time) *arrivals {
-	a := &arrivals{chunks: make(chan chunk, 256), stop: make(chan struct{})}
-	go a.pump(body, start)
+const (
+	blockSize = 16 << 10 // how much of an answer is allocated at once; most fit into one
+	maxAhead  = 4096     // chunks read before their turn
+)
+
+// receive starts to read body, which comes on conn, with arrivals from the pool
+// spare. The caller must call join and then release.
+func receive(spare *sync.Pool, body io.Reader, start time.Time, conn arrival.Conn) *arrivals {
+	a, ok := spare.Get().(*arrivals)
+	if !ok {
+		a = &arrivals{block: make([]byte, blockSize)}
+		a.some.L = &a.mu
+	}
+	a.start, a.conn = start, conn
+	go a.pump(body)
 	return a
 }
 
+// release gives a back for another answer. What it read must not be used any
+// more; join was called.
+func (a *arrivals) release(spare *sync.Pool) {
+	clear(a.chunks)
+	clear(a.taken)
+	a.chunks, a.taken, a.given = a.chunks[:0], a.taken[:0], 0
+	a.cur, a.conn, a.err = chunk{}, nil, nil
+	a.ended, a.left, a.last, a.reads = false, false, 0, 0
+	spare.Put(a)
+}
+
 // pump reads until the body ends, or grows too large, or join is called.
-func (a *arrivals) pump(body io.Reader, start time.Time) {
-	defer close(a.chunks)
-	var block []byte
-	for total := 0; ; {
+func (a *arrivals) pump(body io.Reader) {
+	block, total := a.block, 0
+	for {
 		if len(block) < 1<<10 {
-			block = make([]byte, 16<<10)
+			block = make([]byte, blockSize)
 		}
 		n, err := body.Read(block)
-		if n > 0 {
-			c := chunk{at: max(1, time.Since(start)), data: block[:n:n]}
-			block = block[n:]
-			select {
-			case a.chunks <- c:
-			case <-a.stop:
-				return
-			}
-		}
+		now := max(1, time.Since(a.start))
 		if total += n; total > maxBodyBytes && err == nil {
 			err = errTooLarge
 		}
-		if err != nil {
-			a.err = err
+		a.mu.Lock()
+		if n > 0 {
+			a.chunks = append(a.chunks, chunk{at: arrived(a.conn, a.start, now), data: block[:n:n]})
+			block = block[n:]
+		}
+		for len(a.chunks) >= maxAhead && !a.left {
+			a.some.Wait()
+		}
+		a.ended, a.err = err != nil || a.left, err
+		over := a.ended
+		a.some.Signal()
+		a.mu.Unlock()
+		if over {
 			return
 		}
 	}
@@ -66,40 +101,60 @@ func (a *arrivals) pump(body io.Reader, start time.Time) {
 
 // Read returns bytes of the present chunk, or waits for the next.
 func (a *arrivals) Read(p []byte) (int, error) {
-	if len(a.cur.data) == 0 {
-		c, ok := <-a.chunks
-		if !ok {
-			return 0, a.err
-		}
-		a.cur, a.last = c, c.at
-		a.reads++
+	if len(a.cur.data) == 0 && !a.next() {
+		return 0, a.err
 	}
 	n := copy(p, a.cur.data)
 	a.cur.data = a.cur.data[n:]
 	return n, nil
 }
 
+// next waits for the next chunk; false when there is none any more.
+func (a *arrivals) next() bool {
+	if a.given == len(a.taken) {
+		a.mu.Lock()
+		for len(a.chunks) == 0 && !a.ended {
+			a.some.Wait()
+		}
+		a.taken, a.chunks, a.given = a.chunks, a.taken[:0], 0
+		a.some.Signal() // there is room again
+		a.mu.Unlock()
+	}
+	if len(a.taken) == 0 {
+		return false
+	}
+	a.cur = a.taken[a.given]
+	a.given++
+	a.last = a.cur.at
+	a.reads++
+	return true
+}
+
 // drain takes what is left after the protocol's end of stream, so that the
 // connection can be used again.
 func (a *arrivals) drain() {
-	for c := range a.chunks {
-		a.last = c.at
+	for a.next() {
+		continue
 	}
 }
 
 // join ends the reading goroutine; the body's context must be over, or its end
 // reached.
 func (a *arrivals) join() {
-	close(a.stop)
-	for range a.chunks {
-		continue
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.left = true
+	a.some.Signal()
+	for !a.ended {
+		a.some.Wait()
 	}
 }
 
 // stream reads a streamed answer until its own end. An error is one of
 // reading, and says that the answer is not whole.
 func (r *reply) stream(cancel context.CancelCauseFunc, body io.ReadCloser, dec llm.StreamDecoder, lim *limits) error {
-	in := receive(body, r.start)
+	in := receive(r.spare, body, r.start, r.conn)
+	defer in.release(r.spare)
 	defer in.join()
 	defer cancel(nil) // before join: it ends a read that still waits
 	err := r.events(llm.NewScanner(in, maxEventBytes), in, dec, lim)

@@ -5,6 +5,8 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"time"
+
+	"github.com/bellwether-llm/bellwether/internal/arrival"
 )
 
 // stage is how far a request came before its answer.
@@ -36,6 +38,7 @@ type tracer struct {
 	p                             phases
 	dnsFrom, connectFrom, tlsFrom time.Duration
 	sealed                        bool
+	conn                          arrival.Conn // what the answer comes on; nil when it cannot tell
 }
 
 // set runs fn under the lock with the time since the start (never 0), unless
@@ -81,15 +84,40 @@ func (t *tracer) hooks() *httptrace.ClientTrace {
 		GotConn: func(i httptrace.GotConnInfo) {
 			t.set(false, func(time.Duration) {
 				t.p.stage, t.p.reused = stageConnected, i.Reused
+				t.conn = arrival.Of(i.Conn)
 				if i.Reused { // a dial of our own may have begun and lost
 					t.p.dns, t.p.connect, t.p.tls = 0, 0, 0
 				}
 			})
 		},
 		GotFirstResponseByte: func() {
-			t.set(false, func(now time.Duration) { t.p.firstByte, t.p.stage = now, stageAnswered })
+			t.set(false, func(now time.Duration) {
+				t.p.firstByte, t.p.stage = arrived(t.conn, t.start, now), stageAnswered
+			})
 		},
 	}
+}
+
+// on returns the connection that the answer comes on, nil when it cannot tell
+// when its bytes arrived.
+func (t *tracer) on() arrival.Conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.conn
+}
+
+// arrived is when what was just read had arrived, as an offset from start: what
+// the connection says where it can tell, else now, when the read returned. On a
+// connection that several answers share (HTTP/2) it may be a little after the
+// bytes' own arrival, never after now.
+func arrived(c arrival.Conn, start time.Time, now time.Duration) time.Duration {
+	if c == nil {
+		return now
+	}
+	if at := c.Arrived().Sub(start); at > 0 && at < now {
+		return at
+	}
+	return now
 }
 
 // take returns the phases and ends the collection.

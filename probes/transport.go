@@ -1,9 +1,12 @@
 package probes
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/bellwether-llm/bellwether/internal/arrival"
 )
 
 // Limits of one connection and of what is read from it.
@@ -18,6 +21,7 @@ const (
 	// so that a probe does not race with the close of its own connection. A
 	// canary that is sent less often always opens a fresh one.
 	idleLimit = 50 * time.Second
+	maxIdle   = 256                    // to one host: as many as may be in flight, so that none is opened for want of room
 	drainTime = 250 * time.Millisecond // for the end of the body after the end of the stream
 )
 
@@ -30,13 +34,19 @@ func newClient(o Options, cold bool) *http.Client {
 		dial = (&net.Dialer{Timeout: dialLimit, KeepAlive: 15 * time.Second}).DialContext
 	}
 	t := &http.Transport{
-		Proxy:                  o.Proxy,
-		DialContext:            dial,
+		Proxy: o.Proxy,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := dial(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return arrival.Wrap(c), nil
+		},
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    handshakeLimit,
 		DisableKeepAlives:      cold,
 		DisableCompression:     true,
-		MaxIdleConnsPerHost:    16,
+		MaxIdleConnsPerHost:    maxIdle,
 		IdleConnTimeout:        idleLimit,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		// A dead HTTP/2 connection is found out by pings, not by probe after probe.
