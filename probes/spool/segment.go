@@ -2,6 +2,8 @@ package spool
 
 import (
 	"bufio"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -31,8 +33,14 @@ var table = crc32.MakeTable(crc32.Castagnoli)
 // encode returns the line of a record.
 func encode(record []byte) []byte {
 	line := make([]byte, 0, sumLength+len(record)+1)
-	line = fmt.Appendf(line, "%08x ", crc32.Checksum(record, table))
+	line = append(appendSum(line, record), ' ')
 	return append(append(line, record...), '\n')
+}
+
+func appendSum(to, record []byte) []byte {
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(record, table))
+	return hex.AppendEncode(to, sum[:])
 }
 
 // decode returns the record of a line with its line end; false where the two
@@ -41,9 +49,9 @@ func decode(line []byte) (record []byte, ok bool) {
 	if len(line) < sumLength+1 || line[sumLength-1] != ' ' || line[len(line)-1] != '\n' {
 		return nil, false
 	}
-	sum, err := strconv.ParseUint(string(line[:sumLength-1]), 16, 32)
+	var sum [8]byte
 	record = line[sumLength : len(line)-1]
-	return record, err == nil && uint32(sum) == crc32.Checksum(record, table)
+	return record, string(appendSum(sum[:0], record)) == string(line[:sumLength-1])
 }
 
 // load finds the segments in the folder, counts what waits in them, and makes
