@@ -70,7 +70,7 @@ func (f *failure) final() bool {
 func (f *failure) policy() bool { return f.err != nil && f.err.Policy }
 
 // attempt is one call of one target for one request. It belongs to the
-// request's goroutine; only its limit fires from outside, and only cancels.
+// request's goroutine.
 type attempt struct {
 	up     *upstream
 	start  time.Time
@@ -78,11 +78,7 @@ type attempt struct {
 	cancel context.CancelCauseFunc
 	resp   *http.Response
 	seen   seen
-
-	limit      *time.Timer // cancels with limitCause when what is awaited is late
-	limitCause error
-	due        time.Time     // when limit fires
-	blocked    time.Duration // spent writing to the caller
+	clock  clock
 }
 
 // seen is what an attempt measured. Times count from its start.
@@ -102,6 +98,7 @@ type seen struct {
 func newAttempt(parent context.Context, up *upstream) *attempt {
 	a := &attempt{up: up, start: time.Now()}
 	a.ctx, a.cancel = context.WithCancelCause(parent)
+	a.clock.cancel = a.cancel
 	return a
 }
 
@@ -117,10 +114,13 @@ func (a *attempt) ask(transport http.RoundTripper, call llm.Call) *failure {
 	// the target: with this key net/http asks again on another one. A key
 	// without a value is not sent.
 	hr.Header["X-Idempotency-Key"] = nil
+	a.clock.start()
 	resp, err := transport.RoundTrip(hr)
+	a.clock.stop()
 	if err != nil {
 		return a.transportFailure(err)
 	}
+	resp.Body = awaited{resp.Body, &a.clock}
 	a.resp, a.seen.status = resp, resp.StatusCode
 	if resp.StatusCode/100 != 2 {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes)) // what there is of it
@@ -136,47 +136,11 @@ func (a *attempt) said(e *llm.Error) *failure {
 }
 
 func (a *attempt) close() {
-	if a.limit != nil {
-		a.limit.Stop()
-	}
 	if a.resp != nil {
 		_ = a.resp.Body.Close()
 	}
 	a.cancel(nil)
 	a.seen.total = time.Since(a.start)
-}
-
-// expect gives the provider d from now, after which cause cancels the attempt.
-// It reports false when the limit in force so far has passed already.
-func (a *attempt) expect(cause error, d time.Duration) bool {
-	a.due = time.Now().Add(d)
-	if a.limit == nil {
-		a.limitCause = cause
-		a.limit = time.AfterFunc(d, func() { a.cancel(cause) })
-		return true
-	}
-	if a.limitCause == cause {
-		return a.limit.Reset(d)
-	}
-	held := a.limit.Stop()
-	a.limitCause = cause
-	a.limit = time.AfterFunc(d, func() { a.cancel(cause) })
-	return held
-}
-
-// outside runs f, which waits for somebody else than the provider, with the
-// provider's clock stopped: a caller that reads slowly is no silence of the
-// provider's.
-func (a *attempt) outside(f func()) {
-	began := time.Now()
-	held := a.limit.Stop()
-	f()
-	took := time.Since(began)
-	a.blocked += took
-	if held {
-		a.due = a.due.Add(took)
-		a.limit.Reset(time.Until(a.due))
-	}
 }
 
 // transportFailure names what went wrong below HTTP, or which limit passed.
@@ -244,6 +208,6 @@ func (a *attempt) whole() (llm.Response, *failure) {
 // drain reads what follows the answer's end, which is the end of the body as
 // a rule: a body left unread costs its connection.
 func (a *attempt) drain() {
-	a.expect(errStalled, drainTime)
+	a.clock.expect(errStalled, drainTime)
 	_, _ = io.CopyN(io.Discard, a.resp.Body, maxDrainBytes)
 }

@@ -162,7 +162,7 @@ func (x *exchange) try(ctx context.Context, up *upstream, more bool) *failure {
 	}
 	a.close()
 	x.upstream += a.seen.total
-	if f != nil && f.outcome == bellwether.Timeout && a.seen.total-a.blocked < x.route.Total/2 && errors.Is(context.Cause(ctx), errTotal) {
+	if f != nil && f.outcome == bellwether.Timeout && a.clock.waited < x.route.Total/2 && errors.Is(context.Cause(ctx), errTotal) {
 		f.ours = true // others, or the caller, used up its time
 	}
 	x.rt.observe(x.route, a, f)
@@ -195,7 +195,7 @@ func (x *exchange) limit(ctx context.Context, a *attempt, more bool) {
 	} else if !x.req.Stream {
 		return // nobody is left who could do better with the time
 	}
-	a.expect(cause, d)
+	a.clock.expect(cause, d)
 }
 
 // answer relays a plain answer.

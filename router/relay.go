@@ -58,8 +58,7 @@ type relayed struct {
 
 // encode makes the answer one that we write, as model's.
 func (o *relayed) encode(model string) {
-	// Every encoder of llm is a full one.
-	o.enc = o.x.rt.front.Encoder(o.x.req, o.x.answerID(), model).(llm.FullStreamEncoder)
+	o.enc = o.x.rt.front.Encoder(o.x.req, o.x.answerID(), model).(llm.FullStreamEncoder) // New has seen that it is one
 	o.buf = o.enc.Start(o.buf, nil)
 }
 
@@ -156,11 +155,11 @@ func (a *attempt) note(d llm.Delta, stall time.Duration, several bool) (held boo
 	}
 	switch {
 	case several && a.seen.events > 0:
-		return a.expect(errStalled, stall)
+		return a.clock.expect(errStalled, stall)
 	case d.Finish != llm.FinishNone:
-		return a.expect(errStalled, afterFinish)
+		return a.clock.expect(errStalled, afterFinish)
 	case d.Content():
-		return a.expect(errStalled, stall)
+		return a.clock.expect(errStalled, stall)
 	}
 	return true
 }
@@ -182,11 +181,22 @@ func (o *relayed) add(ev llm.Event, d llm.Delta) {
 		o.passThrough(ev, d)
 		return
 	}
+	o.say(d)
+	if ev.Type == "ping" && o.x.committed {
+		o.buf = append(o.buf, ": ping\n\n"...)
+	}
+}
+
+// say writes what an event carries.
+func (o *relayed) say(d llm.Delta) {
 	o.buf = o.enc.Reasoning(o.buf, d.Reasoning)
 	o.buf = o.enc.Refusal(o.buf, d.Refusal)
 	o.buf = o.enc.Text(o.buf, d.Text)
-	if ev.Type == "ping" && o.x.committed {
-		o.buf = append(o.buf, ": ping\n\n"...)
+	for _, call := range d.ToolCalls {
+		o.buf = o.enc.ToolCall(o.buf, call)
+	}
+	if len(d.Logprobs) > 0 && len(d.Tokens) == len(d.Logprobs) {
+		o.buf = o.enc.Logprobs(o.buf, d.Tokens, d.Logprobs)
 	}
 }
 
@@ -215,12 +225,10 @@ func (o *relayed) flush() bool {
 	if len(o.buf) == 0 {
 		return true
 	}
-	var err error
-	o.a.outside(func() {
-		if _, err = o.x.w.Write(o.buf); err == nil {
-			err = o.flusher.Flush()
-		}
-	})
+	_, err := o.x.w.Write(o.buf)
+	if err == nil {
+		err = o.flusher.Flush()
+	}
 	o.buf = o.buf[:0]
 	return err == nil || errors.Is(err, http.ErrNotSupported)
 }

@@ -41,7 +41,7 @@ func (o *relayed) unstreamed() *failure {
 	if f != nil {
 		return f
 	}
-	if resp.Finish == llm.FinishToolCalls || o.x.choices > 1 {
+	if resp.Finish == llm.FinishToolCalls && len(resp.ToolCalls) == 0 || o.x.choices > 1 {
 		return &failure{outcome: bellwether.Malformed, status: o.a.seen.status, text: "a stream was asked for, and the answer is none"}
 	}
 	model := resp.Model
@@ -49,9 +49,11 @@ func (o *relayed) unstreamed() *failure {
 		model = o.a.up.Model
 	}
 	o.encode(model)
-	o.buf = o.enc.Reasoning(o.buf, resp.Reasoning)
-	o.buf = o.enc.Refusal(o.buf, resp.Refusal)
-	o.buf = o.enc.Text(o.buf, resp.Text)
+	d := llm.Delta{Text: resp.Text, Reasoning: resp.Reasoning, Refusal: resp.Refusal, Logprobs: resp.Logprobs, Tokens: resp.Tokens}
+	for i, call := range resp.ToolCalls {
+		d.ToolCalls = append(d.ToolCalls, llm.ToolCallDelta{Index: i, ID: call.ID, Name: call.Name, Arguments: call.Arguments, Signature: call.Signature})
+	}
+	o.say(d)
 	o.commit()
 	o.finish()
 	return nil

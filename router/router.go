@@ -72,6 +72,9 @@ func New(cfg Config, s Setup, o Options) (*Router, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := front.Encoder(llm.Request{}, "", "").(llm.FullStreamEncoder); !ok {
+		return nil, errors.New("router: the encoder of the front cannot say all that a stream may hold")
+	}
 	if cfg.Name == "" {
 		cfg.Name, _ = os.Hostname() // an empty name is told apart by the server
 	}

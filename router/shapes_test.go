@@ -2,6 +2,7 @@ package router_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -90,17 +91,16 @@ func TestUsageBesideAPieceOfTheAnswerIsSaidOnceAtTheEnd(t *testing.T) {
 
 func TestErrorsInsideAStreamBeforeATokenAreInvisible(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
-		"an error object":         events(role, `{"error":{"message":"overloaded","type":"server_error"}}`),
-		"an empty stream":         events(),
-		"a role and no more":      events(role),
-		"done without a finish":   events(role, "[DONE]"),
-		"no events at all":        says(200, ""),
-		"a page":                  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>busy</html>")) },
-		"too much before a token": func(w http.ResponseWriter, _ *http.Request) { endless(w) },
-		"a line without end":      func(w http.ResponseWriter, _ *http.Request) { oneLine(w) },
-		"a redirect":              func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
-		"a tool call in no stream": says(200, `{"model":"up","choices":[{"index":0,"message":{"role":"assistant","tool_calls":[{"id":"x"}]},
-			"finish_reason":"tool_calls"}]}`),
+		"an error object":                    events(role, `{"error":{"message":"overloaded","type":"server_error"}}`),
+		"an empty stream":                    events(),
+		"a role and no more":                 events(role),
+		"done without a finish":              events(role, "[DONE]"),
+		"no events at all":                   says(200, ""),
+		"a page":                             func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>busy</html>")) },
+		"too much before a token":            func(w http.ResponseWriter, _ *http.Request) { endless(w) },
+		"a line without end":                 func(w http.ResponseWriter, _ *http.Request) { oneLine(w) },
+		"a redirect":                         func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+		"calls without a call, in no stream": says(200, `{"model":"up","choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"tool_calls"}]}`),
 	} {
 		k := newRouter(t, router.Config{}, router.Route{}, scripted(t, "one", llm.OpenAI, h), scripted(t, "two", llm.OpenAI, events(hello, stop, "[DONE]")))
 		if a := k.ask(question("hi", true, nil)); a.by() != "two" || a.text != "hello" || !a.done || a.took > 10*time.Second {
@@ -139,6 +139,45 @@ func TestAWholeAnswerInPlaceOfAStreamIsStreamed(t *testing.T) {
 	k := newRouter(t, router.Config{}, quick, scripted(t, "one", llm.OpenAI, says(200, plain)))
 	if a := k.ask(question("hi", true, nil)); a.text != "hello" || a.finish != "stop" || !a.done || a.model != "up" {
 		t.Errorf("answer = %+v", a)
+	}
+}
+
+func TestToolCallsAreTranslated(t *testing.T) {
+	stream := `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"toolu_1","name":"weather","input":{}}}
+{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"city\":"}}
+{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":" \"Oslo\"}"}}
+{"type":"message_delta","delta":{"stop_reason":"tool_use"}}
+{"type":"message_stop"}`
+	whole := `{"id":"c","model":"up","choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[
+		{"id":"toolu_1","type":"function","function":{"name":"weather","arguments":"{\"city\": \"Oslo\"}"}}]},"finish_reason":"tool_calls"}]}`
+	for name, target := range map[string]router.Target{
+		"a stream of anthropic's":        scripted(t, "one", llm.Anthropic, events(strings.Split(stream, "\n")...)),
+		"a whole answer, streamed by us": scripted(t, "one", llm.OpenAI, says(200, whole)),
+	} {
+		k := newRouter(t, router.Config{}, quick, target)
+		a := k.ask(question("hi", true, nil))
+		calls := ""
+		for _, ev := range strings.Split(a.body, "\n\n") {
+			var c struct {
+				Choices []struct {
+					Delta struct {
+						ToolCalls []struct {
+							ID       string
+							Function struct{ Name, Arguments string }
+						} `json:"tool_calls"`
+					}
+				}
+			}
+			_ = json.Unmarshal([]byte(strings.TrimPrefix(ev, "data: ")), &c) // the end is no JSON
+			for _, ch := range c.Choices {
+				for _, call := range ch.Delta.ToolCalls {
+					calls += call.ID + call.Function.Name + call.Function.Arguments
+				}
+			}
+		}
+		if calls != `toolu_1weather{"city": "Oslo"}` || a.finish != "tool_calls" || !a.done {
+			t.Errorf("%s: calls %q in %s", name, calls, a.body)
+		}
 	}
 }
 
