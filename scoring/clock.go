@@ -63,6 +63,7 @@ func (e *Engine) advance(at int64) {
 // times calls f with all times that v remembers.
 func (v *vantage) times(f func(*int64)) {
 	f(&v.since)
+	f(&v.seenAt)
 	for i := range v.runs {
 		f(&v.runs[i].since)
 		f(&v.runs[i].seenAt)

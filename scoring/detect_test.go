@@ -18,6 +18,7 @@ func only(id string, do func(o *bellwether.Observation)) fault {
 }
 
 func TestFaultsAreSeenWithinAFewProbes(t *testing.T) {
+	t.Parallel()
 	const id = "openai-us"
 	for _, c := range []struct {
 		name   string
@@ -46,6 +47,7 @@ func TestFaultsAreSeenWithinAFewProbes(t *testing.T) {
 		{"a missing model is down", only(id, func(o *bellwether.Observation) { fails(o, bellwether.Gone, 404) }), bellwether.Down, "errors", 6, 5 * time.Second, time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := warm(t, c.every, nil)
 			clear(w.probes)
 			w.fault = c.fault

@@ -74,6 +74,7 @@ func final(t testing.TB, e *scoring.Engine) []byte {
 }
 
 func TestReplayAndCheckpointsChangeNothing(t *testing.T) {
+	t.Parallel()
 	w := eventful(t)
 	live := w.fresh()
 	want := told(t, live, w.records)
@@ -117,6 +118,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // TestTheGoldenReplaySaysWhatItSaid keeps every word of a known half hour. A
 // change of it is a change of behaviour, to be looked at line by line.
 func TestTheGoldenReplaySaysWhatItSaid(t *testing.T) {
+	t.Parallel()
 	const name = "testdata/eventful.golden"
 	var got bytes.Buffer
 	for _, c := range eventful(t).changes {
@@ -144,6 +146,7 @@ func TestTheGoldenReplaySaysWhatItSaid(t *testing.T) {
 }
 
 func TestRestoreFollowsTheConfig(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 5*time.Second, nil)
 	cp, err := w.engine.Checkpoint()
 	if err != nil {
@@ -170,6 +173,7 @@ func TestRestoreFollowsTheConfig(t *testing.T) {
 }
 
 func TestADamagedCheckpointIsRefusedAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	w := eventful(t)
 	cp, err := w.engine.Checkpoint()
 	if err != nil {
@@ -187,6 +191,7 @@ func TestADamagedCheckpointIsRefusedAndChangesNothing(t *testing.T) {
 }
 
 func TestAssessmentsAreCopies(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 5*time.Second, nil)
 	a := w.assess(us)
 	if len(a.Evidence) == 0 || len(a.Usual) < 4 {

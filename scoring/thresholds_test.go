@@ -9,6 +9,7 @@ import (
 // The figures are those of the published calibration: a budget of one false
 // alarm in 86 400 probes, shared by 12 hypotheses.
 func TestThresholdsAgreeWithTheCalibration(t *testing.T) {
+	t.Parallel()
 	s := solver{ladders: newLadders(), cache: map[thresholdKey]float64{}}
 	lnRun := math.Log(86400 * hypotheses)
 	bucket := func(r, sigma float64) int { return bucketOf(logD(math.Log(r) / sigma)) }
@@ -37,6 +38,7 @@ func TestThresholdsAgreeWithTheCalibration(t *testing.T) {
 }
 
 func TestRunLengthsAgreeWithSimulation(t *testing.T) {
+	t.Parallel()
 	s := solver{ladders: newLadders(), cache: map[thresholdKey]float64{}}
 	for _, c := range []struct {
 		name  string
@@ -78,6 +80,7 @@ func simulateRun(as []atom, h float64, n int) float64 {
 }
 
 func TestIncrementsAreLikelihoodRatios(t *testing.T) {
+	t.Parallel()
 	ls := newLadders()
 	for _, l := range []*ladder{ls.coarse, ls.fine} {
 		for k := range dBuckets {
@@ -94,6 +97,7 @@ func TestIncrementsAreLikelihoodRatios(t *testing.T) {
 }
 
 func TestIncrementsAreTheTabledOnes(t *testing.T) {
+	t.Parallel()
 	l := newLadders().coarse
 	k := bucketOf(logD(math.Ln2 / .35))
 	d := bucketD(k)

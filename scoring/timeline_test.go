@@ -21,6 +21,7 @@ func hasReason(rs []bellwether.Reason, code string) bool {
 }
 
 func TestAnOutageIsLeftByEvidenceAndTrafficComesBackInSteps(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 2*time.Second, nil)
 	w.fault = only(us, func(o *bellwether.Observation) { fails(o, bellwether.Overloaded, 503) })
 	w.run(time.Minute)
@@ -57,6 +58,7 @@ func TestAnOutageIsLeftByEvidenceAndTrafficComesBackInSteps(t *testing.T) {
 }
 
 func TestSlownessInOneRegionIsBlamedOnTheRegionAndEnds(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 3*time.Second, nil)
 	w.fault = func(_ *world, tgt bellwether.Target, o *bellwether.Observation) {
 		if tgt.Region == "us" {
@@ -89,6 +91,7 @@ func TestSlownessInOneRegionIsBlamedOnTheRegionAndEnds(t *testing.T) {
 }
 
 func TestOneProviderSlowEverywhereIsBlamedOnTheProvider(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 3*time.Second, func(c *scoring.Config) {
 		for i := range c.Targets {
 			c.Targets[i].Model += "-" + c.Targets[i].Region
@@ -106,6 +109,7 @@ func TestOneProviderSlowEverywhereIsBlamedOnTheProvider(t *testing.T) {
 }
 
 func TestFourPercentErrorsAreSeen(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 2*time.Second, nil)
 	n := 0
 	w.fault = only(us, func(o *bellwether.Observation) {
@@ -124,6 +128,7 @@ func TestFourPercentErrorsAreSeen(t *testing.T) {
 }
 
 func TestTrafficShowsSmallErrorRatesSooner(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 5*time.Second, nil)
 	window := func(bad int) {
 		w.fold(bellwether.Record{At: w.now, Observation: &bellwether.Observation{
@@ -150,6 +155,7 @@ func TestTrafficShowsSmallErrorRatesSooner(t *testing.T) {
 }
 
 func TestAColdTargetIsUnknownAtFullWeightAndAnOutageIsStillSeen(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 5*time.Second, nil)
 	w.run(time.Minute)
 	if a := w.assess(us); a.State != bellwether.Unknown || a.Weight != 1 || !hasReason(a.Reasons, "learning") {
@@ -168,6 +174,7 @@ func TestAColdTargetIsUnknownAtFullWeightAndAnOutageIsStillSeen(t *testing.T) {
 }
 
 func TestAVantageFaultFreezesEverything(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 3*time.Second, nil)
 	w.fault = func(_ *world, _ bellwether.Target, o *bellwether.Observation) { fails(o, bellwether.DNSError, 0) }
 	w.run(20 * time.Second)
@@ -191,6 +198,7 @@ func TestAVantageFaultFreezesEverything(t *testing.T) {
 }
 
 func TestARejectedKeyIsOursAndTakesTheTrafficAway(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 3*time.Second, nil)
 	w.fault = only(us, func(o *bellwether.Observation) { fails(o, bellwether.AuthError, 401) })
 	w.run(10 * time.Second)
@@ -209,6 +217,7 @@ func TestARejectedKeyIsOursAndTakesTheTrafficAway(t *testing.T) {
 }
 
 func TestRateLimitsLowerTheWeightAndNeverHealth(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 3*time.Second, nil)
 	w.fault = only(us, func(o *bellwether.Observation) { fails(o, bellwether.RateLimited, 429) })
 	w.run(time.Minute)
@@ -224,6 +233,7 @@ func TestRateLimitsLowerTheWeightAndNeverHealth(t *testing.T) {
 }
 
 func TestAWallSaysNothingOfHealth(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 3*time.Second, nil)
 	w.fault = only(us, func(o *bellwether.Observation) { fails(o, bellwether.Blocked, 403) })
 	w.run(30 * time.Second)
@@ -233,6 +243,7 @@ func TestAWallSaysNothingOfHealth(t *testing.T) {
 }
 
 func TestTwoVantagesBeforeTheSameWallMakeItUnavailable(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 3*time.Second, nil)
 	w.vantages = []string{"home", "away"}
 	w.fault = only(us, func(o *bellwether.Observation) { fails(o, bellwether.Blocked, 403) })
@@ -243,6 +254,7 @@ func TestTwoVantagesBeforeTheSameWallMakeItUnavailable(t *testing.T) {
 }
 
 func TestSilenceBecomesUnknownAndTheWeightStays(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 5*time.Second, nil)
 	w.fault = only("nobody", nil)
 	w.run(10 * time.Second)
@@ -259,6 +271,7 @@ func TestSilenceBecomesUnknownAndTheWeightStays(t *testing.T) {
 }
 
 func TestAnOverridePinsUntilItExpires(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 5*time.Second, nil)
 	w.fold(bellwether.Record{At: w.now, Override: &bellwether.Override{ID: "x", Target: us, By: "ann", Reason: "migration", CreatedAt: w.now, ExpiresAt: w.now.Add(time.Minute)}})
 	if w.last.Routes == nil {
@@ -284,6 +297,7 @@ func TestAnOverridePinsUntilItExpires(t *testing.T) {
 }
 
 func TestLateObservationsAreCountedAndNotScored(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 5*time.Second, nil)
 	o := w.healthy(w.config.Targets[0])
 	o.At = w.now.Add(-10 * time.Minute)
@@ -295,6 +309,7 @@ func TestLateObservationsAreCountedAndNotScored(t *testing.T) {
 }
 
 func TestSuspicionBeginsWithTheFirstFailureAndEnds(t *testing.T) {
+	t.Parallel()
 	w := warm(t, 15*time.Second, nil)
 	bad := 1
 	w.fault = only(us, func(o *bellwether.Observation) {
@@ -317,6 +332,7 @@ func TestSuspicionBeginsWithTheFirstFailureAndEnds(t *testing.T) {
 }
 
 func TestSignalPoliciesHold(t *testing.T) {
+	t.Parallel()
 	slow := only(us, func(o *bellwether.Observation) { slower(o, 3, 1) })
 	for _, c := range []struct {
 		act    scoring.Act

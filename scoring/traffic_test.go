@@ -76,7 +76,10 @@ func (w *world) alarms() (n int) {
 // case: probes have known the target for a day, the router for ten seconds.
 func TestFourPercentOfTrafficIsNoticedByARouterThatHasJustStarted(t *testing.T) {
 	t.Parallel()
-	const runs = 40
+	runs := 40
+	if raced {
+		runs = 20
+	}
 	w := warm(t, 3*time.Second, nil)
 	day, begin := w.now, w.engine
 	sum, late, worst := 0.0, 0, 0.0
@@ -100,9 +103,9 @@ func TestFourPercentOfTrafficIsNoticedByARouterThatHasJustStarted(t *testing.T) 
 			late++
 		}
 	}
-	t.Logf("4 %% errors at 8 calls a second, known for ten seconds: noticed after %.0f s on average, %.0f s at worst, later than 75 s in %d of %d", sum/runs, worst, late, runs)
-	if sum/runs > 60 || late > runs/5 {
-		t.Errorf("noticed after %.0f s on average, later than 75 s in %d of %d", sum/runs, late, runs)
+	t.Logf("4 %% errors at 8 calls a second, known for ten seconds: noticed after %.0f s on average, %.0f s at worst, later than 75 s in %d of %d", sum/float64(runs), worst, late, runs)
+	if sum/float64(runs) > 60 || late > runs/5 {
+		t.Errorf("noticed after %.0f s on average, later than 75 s in %d of %d", sum/float64(runs), late, runs)
 	}
 }
 
@@ -125,14 +128,17 @@ func TestTrafficThatFailsMoreThanProbesKeepsTheBudget(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			const hours = 12
+			hours := 12
+			if raced {
+				hours = 2
+			}
 			w := warm(t, 15*time.Second, func(c *scoring.Config) { c.Policy.FalseAlarms = tc.month })
 			w.ticks = -1
 			draw := w.everywhere(tc.draw)
 			w.traffic(time.Hour, draw)
 			cold := w.alarms()
 			w.changes = nil
-			w.traffic(hours*time.Hour, draw)
+			w.traffic(time.Duration(hours)*time.Hour, draw)
 			budget := tc.month / 720 * float64(hours*len(w.config.Targets))
 			t.Logf("%d false alarms in the first hour, %d in the next %d target-hours; the budget is %.1f", cold, w.alarms(), hours*len(w.config.Targets), budget)
 			if n := float64(w.alarms()); n > budget+2*math.Sqrt(budget)+tc.spare {
@@ -159,8 +165,11 @@ func TestAStreamThatIsNewRaisesFewAlarms(t *testing.T) {
 			t.Parallel()
 			w := warm(t, 15*time.Second, nil)
 			day, begin := w.now, w.engine
-			alarms, starts := 0, 0
-			for range 20 {
+			alarms, starts, rounds := 0, 0, 20
+			if raced {
+				rounds = 6
+			}
+			for range rounds {
 				w.rewind(begin, day)
 				w.ticks = -1
 				w.traffic(10*time.Minute, w.everywhere(c.draw))

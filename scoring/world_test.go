@@ -85,12 +85,20 @@ func newWorld(t testing.TB, every time.Duration, change func(*scoring.Config)) *
 	return w
 }
 
+// thresholds are solved once for all tests but those of the solver.
+var thresholds scoring.Thresholds
+
 func (w *world) fresh() *scoring.Engine {
 	w.t.Helper()
 	e, err := scoring.New(w.config)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if w.engine != nil {
+		thresholds.Keep(w.engine)
+	}
+	thresholds.Lend(e)
+	w.t.Cleanup(func() { thresholds.Keep(e) })
 	return e
 }
 
@@ -182,6 +190,7 @@ func (w *world) fold(r bellwether.Record) {
 	w.changes = append(w.changes, res.Changes...)
 	if res.Routes != nil {
 		w.routes = res.Routes
+		checkRoutes(w.t, w.routes)
 	}
 	for _, s := range res.Suspicions {
 		delete(w.fast, s.Target)
@@ -192,7 +201,6 @@ func (w *world) fold(r bellwether.Record) {
 			}
 		}
 	}
-	checkRoutes(w.t, w.routes)
 }
 
 // window folds one second of real traffic, n calls of which so many failed, as
