@@ -11,6 +11,7 @@ import (
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/conf"
+	"github.com/bellwether-llm/bellwether/llm"
 )
 
 // CheckSpec is a check as a user writes it: a map of one key, the kind of the
@@ -19,8 +20,13 @@ type CheckSpec map[string]any
 
 // Answer is what checks look at.
 type Answer struct {
-	Text   string // at most 1 MiB of it is looked at
-	Tokens int    // of the visible answer: output without reasoning
+	Text       string   // at most 1 MiB of it is looked at
+	Tokens     int      // of the visible answer: output without reasoning
+	Finish     string   // why it ended, in OpenAI's words
+	Confidence *float64 // mean log-probability; nil when none was given
+	Prompt     string   // what was asked
+	System     string   // the system prompt
+	ToolCalls  []llm.ToolCall
 }
 
 // maxCheckedText bounds what checks read of an answer, in bytes.
@@ -31,6 +37,11 @@ type Check struct {
 	// Name is the kind; a second check of one kind is kind_2, and so on.
 	Name string
 	test test
+	// needs says why the check cannot be tried on an answer, "" when it can;
+	// nil means that it always can.
+	needs func(Answer) string
+	// fails is the outcome of an answer that fails; "" means bad output.
+	fails bellwether.Outcome
 }
 
 // test returns "" when the answer is good, else why not, for people.
@@ -41,19 +52,31 @@ type kind struct {
 	name    string
 	compile func(want any) (test, error)
 	remedy  string
+	needs   func(Answer) string // see Check
+	fails   bellwether.Outcome  // see Check
 }
 
 // kinds is the table of all checks. A new check is one file and one row.
 func kinds() []kind {
 	return []kind{
-		{"contains", compileContains, "write {contains: Paris}"},
-		{"not_contains", compileNotContains, "write {not_contains: sorry}"},
-		{"equals", compileEquals, "write {equals: Paris}"},
-		{"regex", compileRegex, `write {regex: "^[0-9]+$"} in Go's syntax (RE2)`},
-		{"one_of", compileOneOf, `write {one_of: ["yes", "no"]}`},
-		{"json_schema", compileJSONSchema, "write {json_schema: {type: object, required: [name]}}"},
-		{"max_tokens", compileMaxTokens, "write {max_tokens: 8}"},
-		{"min_tokens", compileMinTokens, "write {min_tokens: 2}"},
+		{name: "contains", compile: compileContains, remedy: "write {contains: Paris}"},
+		{name: "not_contains", compile: compileNotContains, remedy: "write {not_contains: sorry}"},
+		{name: "equals", compile: compileEquals, remedy: "write {equals: Paris}"},
+		{name: "regex", compile: compileRegex, remedy: `write {regex: "^[0-9]+$"} in Go's syntax (RE2)`},
+		{name: "one_of", compile: compileOneOf, remedy: `write {one_of: ["yes", "no"]}`},
+		{name: "json_schema", compile: compileJSONSchema, remedy: "write {json_schema: {type: object, required: [name]}}"},
+		{name: "json_path", compile: compileJSONPath, remedy: `write {json_path: {path: "$.city", equals: Paris}}, or contains or regex in place of equals`},
+		{name: "number", compile: compileNumber, remedy: "write {number: 42}, or {number: {value: 3.14, tolerance: 0.01}}"},
+		{name: "max_tokens", compile: compileMaxTokens, remedy: "write {max_tokens: 8}"},
+		{name: "min_tokens", compile: compileMinTokens, remedy: "write {min_tokens: 2}"},
+		{name: "language", compile: compileLanguage, remedy: "write {language: fr}"},
+		{name: "similar_to", compile: compileSimilarTo, remedy: `write {similar_to: {texts: ["The sky is blue."], at_least: 0.5}}`},
+		{name: "max_repetition", compile: compileMaxRepetition, remedy: "write {max_repetition: 0.5}"},
+		{name: "not_refusal", compile: compileNotRefusal, remedy: "write {not_refusal: true}", fails: bellwether.Refusal},
+		{name: "no_prompt_leak", compile: compileNoPromptLeak, remedy: "write {no_prompt_leak: true}"},
+		{name: "tool_call", compile: compileToolCall, remedy: "write {tool_call: get_weather}, or {tool_call: {name: get_weather, arguments: {type: object, required: [city]}}}"},
+		{name: "finish", compile: compileFinish, remedy: "write {finish: stop}"},
+		{name: "confidence", compile: compileConfidence, remedy: "write {confidence: -0.5}", needs: needsConfidence},
 	}
 }
 
@@ -84,7 +107,7 @@ func Compile(specs []CheckSpec) ([]Check, []conf.Problem) {
 		if count[name]++; count[name] > 1 {
 			name += "_" + strconv.Itoa(count[name])
 		}
-		checks = append(checks, Check{Name: name, test: test})
+		checks = append(checks, Check{Name: name, test: test, needs: table[k].needs, fails: or(table[k].fails, bellwether.BadOutput)})
 	}
 	return checks, wrong
 }
@@ -95,6 +118,15 @@ func kindNames(table []kind) string {
 		names[i] = k.name
 	}
 	return strings.Join(names, ", ")
+}
+
+// Untried says why the check cannot be tried on a, for people; "" when it can.
+// What cannot be tried has neither passed nor failed.
+func (c Check) Untried(a Answer) string {
+	if c.needs == nil {
+		return ""
+	}
+	return c.needs(a)
 }
 
 // Run tests one answer. The detail of a failure is at most 200 bytes long and
@@ -113,55 +145,6 @@ func fold(s string) string {
 		s = t
 	}
 	return strings.ToLower(s)
-}
-
-// scalar reads a string, whole number or boolean as its text.
-func scalar(v any) (string, error) {
-	switch v := v.(type) {
-	case string:
-		return v, nil
-	case int:
-		return strconv.Itoa(v), nil
-	case int64:
-		return strconv.FormatInt(v, 10), nil
-	case uint64:
-		return strconv.FormatUint(v, 10), nil
-	case bool:
-		return strconv.FormatBool(v), nil
-	case float64:
-		return "", fmt.Errorf("put the number %v in quotes, so that its digits stay as written", v)
-	}
-	return "", fmt.Errorf("wants a text")
-}
-
-// text reads a scalar that is not blank.
-func text(v any) (string, error) {
-	s, err := scalar(v)
-	if err == nil && strings.TrimSpace(s) == "" {
-		err = fmt.Errorf("wants a text that is not empty")
-	}
-	return s, err
-}
-
-// count reads a whole number of at least zero.
-func count(v any) (int, error) {
-	n := -1
-	switch v := v.(type) {
-	case int:
-		n = v
-	case int64:
-		n = int(v)
-	case uint64:
-		n = int(min(v, 1<<31))
-	case float64:
-		if v == float64(int(v)) {
-			n = int(v)
-		}
-	}
-	if n < 0 || n > 1<<31 {
-		return 0, fmt.Errorf("wants a whole number of tokens")
-	}
-	return n, nil
 }
 
 // cutBytes returns at most n bytes of s, ending at a whole character.

@@ -17,6 +17,15 @@ import (
 // is looked through. References outside the schema are refused; so are answers
 // longer than 128 KiB or nested more than 64 levels.
 func compileJSONSchema(want any) (test, error) {
+	schema, err := compileSchema(want)
+	if err != nil {
+		return nil, err
+	}
+	return func(a Answer) string { return testSchema(schema, a.Text) }, nil
+}
+
+// compileSchema reads a schema as a user writes it.
+func compileSchema(want any) (*jsonschema.Schema, error) {
 	raw, err := schemaJSON(want)
 	if err != nil {
 		return nil, err
@@ -35,7 +44,7 @@ func compileJSONSchema(want any) (test, error) {
 	if err != nil {
 		return nil, fmt.Errorf("is no schema: %w", err)
 	}
-	return func(a Answer) string { return testSchema(schema, a.Text) }, nil
+	return schema, nil
 }
 
 // Limits of the JSON that a schema is tried on: beyond them, answers that were
@@ -46,20 +55,9 @@ const (
 )
 
 func testSchema(schema *jsonschema.Schema, text string) string {
-	if len(text) > maxJSONBytes {
-		return "the answer is too long for a schema: more than 128 KiB"
-	}
-	dec := json.NewDecoder(strings.NewReader(unfence(text)))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return "the answer is not JSON: " + err.Error()
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return "the answer goes on after its JSON"
-	}
-	if !checkable(v, maxJSONDepth) {
-		return "the answer is nested too deeply, or holds a number too large, to check"
+	v, why := decodeAnswer(text)
+	if why != "" {
+		return why
 	}
 	err := schema.Validate(v)
 	var invalid *jsonschema.ValidationError
@@ -73,6 +71,26 @@ func testSchema(schema *jsonschema.Schema, text string) string {
 		return "the answer does not fit the schema: " + err.Error()
 	}
 	return ""
+}
+
+// decodeAnswer reads an answer that is to be JSON within the limits; why says
+// what is wrong with it.
+func decodeAnswer(text string) (v any, why string) {
+	if len(text) > maxJSONBytes {
+		return nil, "the answer is too long to be read as JSON: more than 128 KiB"
+	}
+	dec := json.NewDecoder(strings.NewReader(unfence(text)))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return nil, "the answer is not JSON: " + err.Error()
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, "the answer goes on after its JSON"
+	}
+	if !checkable(v, maxJSONDepth) {
+		return nil, "the answer is nested too deeply, or holds a number too large, to check"
+	}
+	return v, ""
 }
 
 // schemaJSON writes a schema that stands in YAML, or in a string, as JSON.

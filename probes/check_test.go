@@ -76,7 +76,7 @@ func TestCompileReportsEveryProblemWithItsPlaceAndRemedy(t *testing.T) {
 			t.Errorf("problem %d = %+v", i, w)
 		}
 	}
-	if !strings.Contains(wrong[2].Remedy, "not_contains, equals, regex, one_of, json_schema, max_tokens, min_tokens") {
+	if !strings.Contains(wrong[2].Remedy, "not_contains, equals, regex, one_of, json_schema, json_path, number, max_tokens, min_tokens, language, similar_to") {
 		t.Errorf("remedy = %s, want all names", wrong[2].Remedy)
 	}
 }
