@@ -53,6 +53,7 @@ type app struct {
 // appOptions are what the demo sets beside a config.
 type appOptions struct {
 	simulated bool
+	listeners [2]net.Listener                                         // of the API and the router; nil: what the config says
 	tick      time.Duration                                           // 0: tickEvery
 	warmup    bool                                                    // send every probe once at the start
 	seed      func(*scoring.Engine, *journal, uint64) (uint64, error) // folds a history in before anything else
@@ -61,7 +62,7 @@ type appOptions struct {
 // newApp opens the store and the listeners, restores what was known, and ties
 // everything together. Close undoes it; Run runs it.
 func newApp(ctx context.Context, cfg Config, log *slog.Logger, o appOptions) (_ *app, err error) {
-	a := &app{log: log, simulated: o.simulated}
+	a := &app{log: log, simulated: o.simulated, apiListener: o.listeners[0], routerListener: o.listeners[1]}
 	a.cfg.Store(&cfg)
 	defer func() {
 		if err != nil {
@@ -105,10 +106,12 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, o appOptions) (_ 
 
 // open takes hold of what another process may have: ports and the database.
 func (a *app) open(ctx context.Context, cfg Config) (err error) {
-	if a.apiListener, err = listen("server.listen", cfg.Server.Address()); err != nil {
-		return err
+	if a.apiListener == nil {
+		if a.apiListener, err = listen("server.listen", cfg.Server.Address()); err != nil {
+			return err
+		}
 	}
-	if cfg.Router.Listen != "" {
+	if cfg.Router.Listen != "" && a.routerListener == nil {
 		if a.routerListener, err = listen("router.listen", cfg.Router.Listen); err != nil {
 			return err
 		}
@@ -330,7 +333,7 @@ func (a *app) startRouting(cfg Config) error {
 	server := firstOf(cfg.Router.Server, "http://"+dialable(a.apiListener.Addr()))
 	token := cfg.Router.Token
 	if token == "" {
-		token = a.ownToken(cfg)
+		token = ownToken(cfg)
 	}
 	if cfg.Router.StateFile == "" {
 		cfg.Router.StateFile = filepath.Join(filepath.Dir(cfg.Store.File()), "router-weights.json")
@@ -341,7 +344,7 @@ func (a *app) startRouting(cfg Config) error {
 }
 
 // ownToken finds a token that lets our own router read and observe.
-func (a *app) ownToken(cfg Config) conf.Secret {
+func ownToken(cfg Config) conf.Secret {
 	for _, t := range cfg.Server.Tokens {
 		if slices.Contains(t.Scopes, api.Read) && slices.Contains(t.Scopes, api.Observe) {
 			return t.Token

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/probes"
 )
 
@@ -40,8 +41,9 @@ that is, what they cost, and which routes stand on one leg.`,
 }
 
 func printPlan(w io.Writer, file string, cfg Config) {
-	fmt.Fprintf(w, "%s is valid: %d providers, %d targets, %d canaries, %d routes, %d objectives\n\n",
-		file, len(cfg.Providers), len(cfg.Targets), len(cfg.Canaries), len(cfg.Routes), len(cfg.SLOs))
+	fmt.Fprintf(w, "%s is valid: %s, %s, %s, %s, %s\n\n", file, count(len(cfg.Providers), "provider", "providers"),
+		count(len(cfg.Targets), "target", "targets"), count(len(cfg.Canaries), "canary", "canaries"),
+		count(len(cfg.Routes), "route", "routes"), count(len(cfg.SLOs), "objective", "objectives"))
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "CANARY\tTARGET\tSCHEDULE\tPROBES/DAY\tUSD/DAY\tAT MOST")
 	var perDay, typical, worst float64
@@ -52,11 +54,12 @@ func printPlan(w io.Writer, file string, cfg Config) {
 	fmt.Fprintf(t, "all\t\t\t%.0f\t%.4f\t%.4f\n", perDay, typical, worst)
 	_ = t.Flush()
 	b := cfg.Probing.WithDefaults().TotalBudget
-	fmt.Fprintf(w, "\nWhile something looks wrong, targets are probed every %v on top of this, within %s a day.\n",
-		cfg.Probing.WithDefaults().FastInterval.Std(), budgetText(b))
-	if warnings := routeWarnings(cfg); len(warnings) > 0 {
+	fmt.Fprintf(w, "\nUSD/DAY is for answers of a usual length, AT MOST for answers of max_tokens.\n"+
+		"While something looks wrong, targets are probed every %v on top of this. That never uses more than\n"+
+		"%s a day (probing.total_budget).\n", cfg.Probing.WithDefaults().FastInterval.Std(), budgetText(b))
+	if lines := warnings(cfg); len(lines) > 0 {
 		fmt.Fprintln(w)
-		for _, line := range warnings {
+		for _, line := range lines {
 			fmt.Fprintln(w, "warning: "+line)
 		}
 	}
@@ -74,6 +77,35 @@ func budgetText(b probes.Budget) string {
 		usd = fmt.Sprintf("%.2f USD", b.USD)
 	}
 	return part(float64(b.Probes), "%.0f probes") + ", " + part(float64(b.Tokens), "%.0f tokens") + " and " + usd
+}
+
+// count writes a number with its noun.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// warnings says what is valid and yet most likely not meant.
+func warnings(cfg Config) []string {
+	var out []string
+	if len(cfg.Canaries) == 0 {
+		out = append(out, "there are no canaries: nothing is probed; that is right for a router alone only")
+	}
+	var free []string
+	for _, t := range cfg.Targets {
+		if t.Price == (bellwether.Price{}) {
+			free = append(free, t.ID)
+		}
+	}
+	if len(free) > 0 {
+		out = append(out, "no price is set for "+strings.Join(free, ", ")+": their probes count as free, against budgets too")
+	}
+	if tokens := cfg.Server.Tokens; cfg.Router.Listen != "" && cfg.Router.Token == "" && len(tokens) > 0 && ownToken(cfg) == "" {
+		out = append(out, "the router inside serve has no token that may read and observe: set router.token, or give one of server.tokens both scopes")
+	}
+	return append(out, routeWarnings(cfg)...)
 }
 
 // routeWarnings says which routes would fall with one vendor, region or key,
@@ -100,12 +132,14 @@ func routeWarnings(cfg Config) []string {
 
 // legs names what all members of a route share.
 func legs(cfg Config, members []TargetConfig) []string {
-	lineages, regions, keys := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	lineages, regions, keys, keyless := map[string]bool{}, map[string]bool{}, map[string]bool{}, false
 	for _, m := range members {
 		p := cfg.Providers[m.Provider]
 		lineages[p.lineage(m.Provider)] = true
 		regions[m.Region] = true
-		keys[p.endpoint(m.Region).Key.Reveal()] = true
+		key := p.endpoint(m.Region).Key.Reveal()
+		keys[m.Provider+" "+key] = true // equal keys of two providers are two keys
+		keyless = keyless || key == ""
 	}
 	only := func(set map[string]bool) string { return slices.Collect(maps.Keys(set))[0] }
 	var out []string
@@ -118,7 +152,7 @@ func legs(cfg Config, members []TargetConfig) []string {
 	if len(regions) == 1 && only(regions) != "" {
 		out = append(out, fmt.Sprintf("rests on one region (%s): add a target elsewhere", only(regions)))
 	}
-	if len(keys) == 1 && only(keys) != "" {
+	if len(keys) == 1 && !keyless {
 		out = append(out, "rests on one API key: when it expires or runs out, so does the route")
 	}
 	return out

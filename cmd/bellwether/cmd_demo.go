@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,13 +59,15 @@ befalls. Nothing leaves this machine.`,
 
 // demo is a demo at work.
 type demo struct {
-	flags   demoFlags
-	out     io.Writer
-	scenes  []scene
-	sim     *sim.Server
-	simAddr net.Listener
-	app     *app
-	traffic *traffic
+	flags     demoFlags
+	out       io.Writer
+	scenes    []scene
+	sim       *sim.Server
+	simAddr   net.Listener
+	listeners [2]net.Listener // of the API and the router
+	app       *app
+	traffic   *traffic
+	mu        sync.Mutex // of out
 }
 
 func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) error {
@@ -86,23 +89,49 @@ func runDemo(ctx context.Context, f demoFlags, out, errOut io.Writer) error {
 	if d.sim, err = sim.New(sim.Options{Seed: uint64(time.Now().UnixNano())}); err != nil {
 		return err
 	}
-	if d.simAddr, err = listen("simulated providers", "127.0.0.1:0"); err != nil {
+	if err := d.listen(); err != nil {
 		return err
 	}
 	cfg, err := d.config()
 	if err != nil {
-		_ = d.simAddr.Close()
+		d.close()
 		return err
 	}
-	log := newLogger(errOut, true)
-	d.app, err = newApp(ctx, cfg, log, appOptions{simulated: true, tick: demoTick, warmup: true, seed: d.seed(cfg)})
+	d.app, err = newApp(ctx, cfg, newLogger(errOut, true), appOptions{simulated: true, listeners: d.listeners,
+		tick: demoTick, warmup: true, seed: d.seed(cfg)})
 	if err != nil {
-		_ = d.simAddr.Close()
-		return err
+		d.close()
+		return fmt.Errorf("demo in --data %s: %w", f.data, err)
 	}
 	d.traffic = newTraffic("http://"+d.app.routerListener.Addr().String(), []string{"chat", "smart", "cheap"}, demoRate)
 	d.welcome()
 	return d.run(ctx)
+}
+
+// listen takes hold of the demo's three addresses.
+func (d *demo) listen() (err error) {
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	if d.simAddr, err = listen("simulated providers", "127.0.0.1:0"); err != nil {
+		return err
+	}
+	if d.listeners[0], err = listen("--listen", d.flags.listen); err != nil {
+		return err
+	}
+	d.listeners[1], err = listen("--router-listen", d.flags.router)
+	return err
+}
+
+// close lets go of the addresses of a demo that never ran.
+func (d *demo) close() {
+	for _, ln := range []net.Listener{d.simAddr, d.listeners[0], d.listeners[1]} {
+		if ln != nil {
+			_ = ln.Close() // closed already where newApp failed
+		}
+	}
 }
 
 // config is the built-in config with the flags' addresses in it.
@@ -171,9 +200,11 @@ func (d *demo) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	over := func(ctx context.Context) error {
-		err := d.play(ctx)
+		if err := d.play(ctx); err != nil {
+			return err
+		}
 		cancel()
-		return err
+		return nil
 	}
 	parts := []part{{"traffic", d.traffic.Run}}
 	if d.flags.once {
@@ -264,6 +295,8 @@ func because(a bellwether.Assessment) string {
 // say prints a line with the time, unless told to be quiet.
 func (d *demo) say(format string, args ...any) {
 	if !d.flags.quiet {
+		d.mu.Lock()
+		defer d.mu.Unlock()
 		fmt.Fprintf(d.out, "%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
 	}
 }

@@ -27,18 +27,22 @@ func newServeCommand() *cobra.Command {
 		Long: `Runs everything. SIGHUP and a change of the config file reload it; a config that
 is wrong is reported and the old one stays in force.`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			loaded := stamp(file)
 			cfg, err := LoadConfig(file)
 			if err != nil {
 				return err
 			}
-			return runServe(c.Context(), file, cfg, newLogger(c.ErrOrStderr(), false))
+			return runServe(c.Context(), file, loaded, cfg, newLogger(c.ErrOrStderr(), false))
 		},
 	}
 	configFlag(c, &file)
 	return c
 }
 
-func runServe(ctx context.Context, file string, cfg Config, log *slog.Logger) error {
+func runServe(ctx context.Context, file string, loaded fileStamp, cfg Config, log *slog.Logger) error {
+	for _, w := range warnings(cfg) {
+		log.Warn(w)
+	}
 	a, err := newApp(ctx, cfg, log, appOptions{warmup: true})
 	if err != nil {
 		return err
@@ -47,17 +51,21 @@ func runServe(ctx context.Context, file string, cfg Config, log *slog.Logger) er
 	if a.routerListener != nil {
 		log.Info("router serves", "address", "http://"+a.routerListener.Addr().String())
 	}
-	return a.Run(ctx, part{"reload", func(ctx context.Context) error { return a.watchConfig(ctx, file) }})
+	defer context.AfterFunc(ctx, func() { log.Info("stopping: requests under way may finish, then what is known is written") })()
+	err = a.Run(ctx, part{"reload", func(ctx context.Context) error { return a.watchConfig(ctx, file, loaded) }})
+	log.Info("stopped")
+	return err
 }
 
 // watchConfig reloads the config on SIGHUP and whenever its file changes.
-func (a *app) watchConfig(ctx context.Context, file string) error {
+// loaded is the stamp of the file that is in force.
+func (a *app) watchConfig(ctx context.Context, file string, loaded fileStamp) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	last := stamp(file)
+	last := loaded
 	for {
 		select {
 		case <-ctx.Done():
@@ -90,7 +98,7 @@ func stamp(file string) fileStamp {
 	return fileStamp{info.Size(), info.ModTime().UnixNano()}
 }
 
-// reload puts the config in file in force, all of it or none.
+// reload puts the config in file in force, or leaves the old one.
 func (a *app) reload(ctx context.Context, file string) error {
 	cfg, err := LoadConfig(file)
 	if err != nil {
@@ -106,22 +114,24 @@ func (a *app) reload(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	// Up to here nothing has changed. The engine's swap is the last step that
+	// may fail; the others were proved possible by Validate.
+	if err := a.pipeline.Reload(ctx, engine); err != nil {
+		return err
+	}
+	a.cfg.Store(&cfg)
+	if err := a.scheduler.Replace(jobs); err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
 	if a.router != nil {
 		if err := a.router.Replace(cfg.routerSetup()); err != nil {
 			return err
 		}
 	}
-	if err := a.pipeline.Reload(ctx, engine); err != nil {
-		return err
-	}
-	if err := a.scheduler.Replace(jobs); err != nil {
-		return fmt.Errorf("reload: %w", err)
-	}
 	a.alerts.Replace(func(open []bellwether.Incident) *alerting.Tracker {
 		return alerting.NewTracker(cfg.alertConfig(), cfg.targets(), open)
 	})
 	a.alerts.Reconcile(a.pipeline.Assessments(), time.Now().UTC())
-	a.cfg.Store(&cfg)
 	a.log.Info("config reloaded", "file", file, "targets", len(cfg.Targets), "routes", len(cfg.Routes))
 	if len(kept) > 0 {
 		a.log.Warn("some sections take effect only after a restart", "sections", kept)

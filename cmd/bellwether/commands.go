@@ -38,7 +38,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	root := newRootCommand()
+	root, started := newRootCommand(), false
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -54,6 +55,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if ce, ok := errors.AsType[codeError](err); ok {
 		return ce.code
 	}
+	if !started { // cobra refused the command line
+		return exitUsage
+	}
 	return exitFailed
 }
 
@@ -68,7 +72,7 @@ Start with: bellwether demo`,
 		SilenceUsage: true, SilenceErrors: true, Version: version(),
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return codeError{exitUsage, fmt.Errorf("%w; see bellwether %s --help", err, c.Name())}
+		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(
 		newDemoCommand(), newServeCommand(), newRouterCommand(), newCheckCommand(),

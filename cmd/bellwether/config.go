@@ -116,8 +116,11 @@ func LoadConfig(path string) (Config, error) {
 func ParseConfig(name string, src []byte, env func(string) (string, bool)) (Config, faults) {
 	var cfg Config
 	doc, fs := parseDocument(name, src, env)
+	if doc.root == nil && len(fs) == 0 {
+		fs = faults{{File: name, Text: "the config is empty", Remedy: "config.example.yaml shows every section"}}
+	}
 	if doc.root == nil {
-		return cfg, append(fs, fault{File: name, Text: "the config is empty", Remedy: "config.example.yaml shows every section"})
+		return cfg, fs
 	}
 	schema, err := schemaOnce()
 	if err != nil {
@@ -159,6 +162,9 @@ func (c *Config) Validate() []conf.Problem {
 	add("slos", c.SLOs.Check(c.targets(), c.routes()))
 	add("alerting", c.Alerting.Validate())
 	add("router", c.Router.Validate())
+	if c.Router.Listen != "" && c.Router.Listen == c.Server.Address() {
+		add("router", []conf.Problem{{Path: "listen", Text: "is the server's address too", Remedy: "give the router another port, such as " + router.DefaultListen}})
+	}
 	return ps
 }
 
@@ -190,7 +196,7 @@ func (c *Config) validateTargets() []conf.Problem {
 		seen[t.ID] = i
 		p, known := c.Providers[t.Provider]
 		if !known {
-			bad("provider", fmt.Sprintf("there is no provider %q", t.Provider), "name one of the section providers")
+			bad("provider", fmt.Sprintf("there is no provider %q", t.Provider), suggest(t.Provider, slices.Sorted(maps.Keys(c.Providers))))
 		} else if _, here := p.Regions[t.Region]; len(p.Regions) > 0 && !here && p.BaseURL == "" {
 			bad("region", fmt.Sprintf("provider %s has no region %q and no base_url", t.Provider, t.Region), "write one of its regions")
 		}
@@ -239,7 +245,7 @@ func (c *Config) validateRoutes() []conf.Problem {
 				place := fmt.Sprintf(".tiers[%d][%d]", i, j)
 				switch {
 				case !known[e.Target]:
-					bad(place, fmt.Sprintf("there is no target %q", e.Target), "name one of the section targets")
+					bad(place, fmt.Sprintf("there is no target %q", e.Target), suggest(e.Target, slices.Sorted(maps.Keys(known))))
 				case seen[e.Target]:
 					bad(place, fmt.Sprintf("%q stands in this route twice", e.Target), "keep one")
 				case !(e.BaseWeight >= 0 && e.BaseWeight <= 1000):

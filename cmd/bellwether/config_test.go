@@ -115,11 +115,13 @@ targets:
   - {id: a, provider: openai, model: m, region: us, capabilities: [vision, tools], context_window: 128000}
   - {id: b, provider: azure, model: m, region: eu, capabilities: [tools], context_window: 32000}
   - {id: c, provider: other, model: n, region: us, capabilities: [vision, tools]}
+  - {id: d, provider: openai, model: n, region: eu, capabilities: [vision, tools]}
 routes:
   lineage: {tiers: [[a], [b]]}
   region:  {tiers: [[a], [c]]}
   alone:   {tiers: [[a]]}
   fine:    {tiers: [[c], [b]]}
+  key:     {tiers: [[a], [d]]}
 `), noEnv)
 	if len(fs) > 0 {
 		t.Fatal(fs)
@@ -128,11 +130,12 @@ routes:
 	want := strings.Join([]string{
 		"route alone has one target and no fallback: when it is down, so is the route",
 		"route fine falls back from c to b, which lacks vision",
+		"route key rests on one vendor's models (openai): add a fallback of another vendor",
+		"route key rests on one API key: when it expires or runs out, so does the route",
 		"route lineage rests on one vendor's models (openai): add a fallback of another vendor",
 		"route lineage falls back from a to b, which lacks vision",
 		"route lineage falls back from a to b, whose context window is smaller (32000 against 128000 tokens)",
 		"route region rests on one region (us): add a target elsewhere",
-		"route region rests on one API key: when it expires or runs out, so does the route",
 	}, "\n")
 	if got != want {
 		t.Errorf("warnings:\n%s\nwant:\n%s", got, want)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -64,6 +65,9 @@ type document struct {
 func parseDocument(name string, src []byte, env func(string) (string, bool)) (document, faults) {
 	d := document{name: name}
 	var top yaml.Node
+	if len(bytes.TrimSpace(src)) == 0 {
+		return d, nil
+	}
 	if err := yaml.Load(src, &top, yaml.WithV4Defaults(), yaml.WithUniqueKeys()); err != nil {
 		return d, faults{d.syntaxFault(err)}
 	}

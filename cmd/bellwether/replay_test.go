@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,37 @@ func TestReplayNamesTheLineThatItCannotRead(t *testing.T) {
 		t.Errorf("exit code %d, want %d", code, exitUsage)
 	}
 	mustContain(t, errOut, "bad.ndjson:3: not an observation")
+}
+
+func TestReplayRefusesWhatWouldSilentlySayNothing(t *testing.T) {
+	dir := t.TempDir()
+	config, _, _ := testConfig(t, dir, "http://127.0.0.1:1")
+	line := func(at, target string) string {
+		return fmt.Sprintf("{\"at\": %q, \"target\": %q, \"outcome\": \"ok\"}\n", at, target)
+	}
+	for name, c := range map[string]struct{ text, says string }{
+		"an empty file":                {"", "holds no observations"},
+		"a file backwards":             {line("2026-11-20T00:01:00Z", "first") + line("2026-11-20T00:00:30Z", "first") + line("2026-11-20T00:00:00Z", "first"), "oldest first"},
+		"a file of another's targets":  {line("2026-11-20T00:00:00Z", "other") + line("2026-11-20T00:00:01Z", "other"), "2 observations, none of a target of this config"},
+		"a page of the API as it came": {"{\"observations\": []}\n", "each element on a line"},
+	} {
+		file := filepath.Join(dir, "x.ndjson")
+		writeFile(t, file, c.text)
+		code, _, errOut := runHere("replay", "--config", config, "--observations", file)
+		if code != exitUsage || !strings.Contains(errOut, c.says) {
+			t.Errorf("%s: exit code %d, %q; want %d and %q", name, code, errOut, exitUsage, c.says)
+		}
+	}
+}
+
+func TestASilenceOfDecadesIsReplayedInBoundedSteps(t *testing.T) {
+	dir := t.TempDir()
+	config, _, _ := testConfig(t, dir, "http://127.0.0.1:1")
+	file := filepath.Join(dir, "x.ndjson")
+	writeFile(t, file, "{\"at\": \"1990-01-01T00:00:00Z\", \"target\": \"first\", \"outcome\": \"ok\"}\n{\"at\": \"2026-01-01T00:00:00Z\", \"target\": \"first\", \"outcome\": \"ok\"}\n")
+	if code, _, errOut := runHere("replay", "--config", config, "--observations", file); code != exitOK {
+		t.Errorf("exit code %d: %s", code, errOut)
+	}
 }
 
 func TestAScriptIsReadOrRefusedWithItsPlace(t *testing.T) {

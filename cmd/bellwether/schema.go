@@ -76,6 +76,9 @@ func (d document) collect(e *jsonschema.ValidationError, schema *jsonschema.Sche
 	}
 	if len(e.Causes) == 0 {
 		text := e.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+		if k, ok := e.ErrorKind.(*kind.Pattern); ok {
+			text = strconv.Quote(k.Got) + " does not fit here" // people do not read patterns
+		}
 		*fs = append(*fs, d.faultOn(dotted(e.InstanceLocation), text, remedyFor(e.ErrorKind)))
 	}
 	for _, cause := range e.Causes {
@@ -107,6 +110,14 @@ func remedyFor(k jsonschema.ErrorKind) string {
 			return "write text; a duration has a unit, such as 30s or 14d"
 		}
 		return "write a value of type " + strings.Join(k.Want, " or ")
+	case *kind.Enum:
+		if got, ok := k.Got.(string); ok {
+			words := make([]string, 0, len(k.Want))
+			for _, w := range k.Want {
+				words = append(words, fmt.Sprint(w))
+			}
+			return suggest(got, words)
+		}
 	case *kind.Pattern:
 		if strings.Contains(k.Want, "(ns|us") {
 			return "write a duration such as 30s, 5m, 12h or 14d"
@@ -125,13 +136,21 @@ func (d document) unknownKey(e *jsonschema.ValidationError, schema *jsonschema.S
 			}
 		}
 	}
-	known := knownKeys(schema, e.SchemaURL)
-	if near := nearest(key, known); near != "" {
-		f.Remedy = "did you mean " + strconv.Quote(near) + "?"
-	} else if len(known) > 0 {
-		f.Remedy = "known here: " + strings.Join(known, ", ")
-	}
+	f.Remedy = suggest(key, knownKeys(schema, e.SchemaURL))
 	return f
+}
+
+// suggest is the remedy for a name that none of the known ones is.
+func suggest(name string, known []string) string {
+	switch near := nearest(name, known); {
+	case near != "":
+		return "did you mean " + strconv.Quote(near) + "?"
+	case len(known) > 20:
+		return "known here: " + strings.Join(known[:20], ", ") + " ..."
+	case len(known) > 0:
+		return "known here: " + strings.Join(known, ", ")
+	}
+	return ""
 }
 
 // knownKeys returns the properties of the subschema at url.

@@ -237,7 +237,11 @@ func TestEachMishapGivesOneClearSentenceAndItsExitCode(t *testing.T) {
 		{"a data folder that is not there", []string{"serve", "--config", variant("folder.yaml", filepath.Join(dir, "test.db"), filepath.Join(dir, "no/such/folder/test.db"))}, exitFailed, []string{"no/such/folder"}},
 		{"an endpoint that nobody serves", []string{"probe", "--config", variant("dead.yaml", url+"/r/us-east/v1", "http://"+freePort(t)+"/v1"), "first"}, exitNothing, []string{"connect_error"}},
 		{"a target that nobody knows", []string{"probe", "--config", file, "third"}, exitUsage, []string{`no target "third"`, "first, second"}},
-		{"a flag that nobody knows", []string{"serve", "--confg", "x"}, exitUsage, []string{"--confg", "--help"}},
+		{"a flag that nobody knows", []string{"serve", "--confg", "x"}, exitUsage, []string{"--confg", "bellwether serve --help"}},
+		{"a command that nobody knows", []string{"sevre"}, exitUsage, []string{"sevre"}},
+		{"an argument too many", []string{"serve", "now"}, exitUsage, []string{"now"}},
+		{"a flag left out", []string{"replay", "--config", file}, exitUsage, []string{"observations"}},
+		{"the demo on a port in use", []string{"demo", "--listen", busy}, exitFailed, []string{"--listen", busy, "address already in use"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
