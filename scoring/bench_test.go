@@ -27,6 +27,20 @@ func BenchmarkFold(b *testing.B) {
 	}
 }
 
+// BenchmarkFoldTraffic folds a router's windows of a second.
+func BenchmarkFoldTraffic(b *testing.B) {
+	w := warm(b, 5*time.Second, nil)
+	o := &bellwether.Observation{ID: "w", Source: bellwether.SourceRouter, Vantage: "r", Target: us, Window: 1, Counts: map[bellwether.Outcome]int{}}
+	at := w.now
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		at = at.Add(time.Second)
+		o.At = at.Add(-time.Second)
+		o.Counts[bellwether.OK], o.Counts[bellwether.ServerError] = 8, max(0, i%400-398)
+		w.engine.Fold(bellwether.Record{Seq: uint64(i), At: at, Observation: o})
+	}
+}
+
 func BenchmarkTick500Targets(b *testing.B) {
 	e, at := many(b, 500)
 	b.ReportAllocs()

@@ -12,7 +12,7 @@ import (
 const checkpointFormat = "bellwether.scoring.2"
 
 // Checkpoint returns all state as bytes, to go on from with [Engine.Restore]
-// exactly as if there had been no pause. About 10 KB per series.
+// exactly as if there had been no pause. About 15 KB per series.
 func (e *Engine) Checkpoint() ([]byte, error) {
 	c := &coder{buf: make([]byte, 0, 4096+len(e.targets)*24<<10)}
 	format := checkpointFormat

@@ -199,3 +199,22 @@ func TestAnOutageOfTrafficIsSeenWithinSeconds(t *testing.T) {
 		t.Errorf("down after %v", w.now.Sub(since))
 	}
 }
+
+// TestFiveSecondsOfFailingTrafficAreABurstAndNineAnOutage asks traffic alone,
+// however much of it there is.
+func TestFiveSecondsOfFailingTrafficAreABurstAndNineAnOutage(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{8, 500} {
+		w := warm(t, 15*time.Second, nil)
+		w.fault = only("nobody", nil)
+		w.traffic(10*time.Minute, map[string]calls{us: apart(.003)})
+		w.changes = nil
+		for second := 1; second <= 9; second++ {
+			w.window("router.one", us, n, n)
+			w.now = w.now.Add(time.Second)
+			if s := w.state(us); second <= 5 && s != bellwether.Healthy || second == 9 && s != bellwether.Down {
+				t.Errorf("%d calls a second fail for %d s: %s", n, second, s)
+			}
+		}
+	}
+}
