@@ -1,7 +1,6 @@
 package llm
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 )
@@ -33,10 +32,10 @@ func (c anthropic) Encode(e Endpoint, r Request) (Call, error) {
 	if r.Logprobs {
 		no = append(no, "logprobs")
 	}
-	if err := r.check(Anthropic, no); err != nil {
+	r, err := r.prepared(Anthropic, no)
+	if err != nil {
 		return Call{}, err
 	}
-	r.Extra = r.own(Anthropic)
 	call := newCall(e, c.url(e, "/messages"), c.body(r), c.auth(e))
 	c.version(e, call.Header)
 	if r.Stream {
@@ -90,9 +89,9 @@ func (anthropic) body(r Request) []byte {
 	if r.Stream {
 		b = rawField(b, "stream", []byte("true"))
 	}
-	b = appendMetadata(b, r)
+	b = appendAnthropicTools(appendMetadata(b, r), r)
 	for _, k := range sortedKeys(r.Extra) {
-		if !anthropicTyped(k) {
+		if !anthropicTyped(k, r) {
 			b = rawField(b, k, r.Extra[k])
 		}
 	}
@@ -120,8 +119,12 @@ func appendMetadata(b []byte, r Request) []byte {
 	return b
 }
 
-func anthropicTyped(name string) bool {
+func anthropicTyped(name string, r Request) bool {
 	switch name {
+	case toolsField:
+		return len(r.Tools) > 0
+	case choiceField:
+		return r.ToolChoice.Mode != ToolDefault || r.OneToolCall
 	case "model", "max_tokens", "system", "messages", "temperature", "top_p", "stop_sequences", "stream", "metadata", "output_config":
 		return true
 	}
@@ -191,45 +194,7 @@ func turnsOf(ms []Message) []turn {
 
 func appendTurns(b []byte, ts []turn) []byte {
 	for _, t := range ts {
-		b = appendComma(b)
-		if len(t.ms) == 1 && t.ms[0].Raw != nil {
-			b = append(b, t.ms[0].Raw...)
-			continue
-		}
-		b = strField(append(b, '{'), "role", t.role)
-		if len(t.ms) == 1 {
-			b = append(strField(b, "content", t.ms[0].Text), '}')
-			continue
-		}
-		b = append(appendKey(b, "content"), '[')
-		for _, m := range t.ms {
-			b = appendBlocks(b, m)
-		}
-		b = append(b, "]}"...)
-	}
-	return b
-}
-
-// appendBlocks appends m's content as blocks.
-func appendBlocks(b []byte, m Message) []byte {
-	if m.Raw == nil {
-		return appendTextBlock(appendComma(b), m.Text)
-	}
-	var raw struct {
-		Content json.RawMessage `json:"content"`
-	}
-	if json.Unmarshal(m.Raw, &raw) != nil {
-		return b
-	}
-	if s, ok := unquote(raw.Content); ok {
-		return appendTextBlock(appendComma(b), s)
-	}
-	var blocks []json.RawMessage
-	if json.Unmarshal(raw.Content, &blocks) != nil {
-		return b
-	}
-	for _, block := range blocks {
-		b = append(appendComma(b), block...)
+		b = appendTurn(appendComma(b), t)
 	}
 	return b
 }

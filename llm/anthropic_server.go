@@ -40,12 +40,14 @@ func readAnthropic(r *Request, f fields) error {
 		return errors.New("messages: none")
 	}
 	for i, raw := range messages {
-		m, err := anthropicRequestMessage(raw)
+		m, _, err := anthropicRequestMessage(raw)
 		if err != nil {
 			return fmt.Errorf("messages[%d]: %w", i, err)
 		}
 		r.Messages = append(r.Messages, m)
 	}
+	pairCalls(r.Messages)
+	takeAnthropicChoice(r, f)
 	for _, step := range []struct {
 		name string
 		v    any
@@ -63,7 +65,7 @@ func readAnthropic(r *Request, f fields) error {
 	if r.MaxTokens < 0 {
 		return errors.New("max_tokens: negative")
 	}
-	return errors.Join(takeMetadata(r, f), takeOutputConfig(r, f))
+	return errors.Join(takeMetadata(r, f), takeOutputConfig(r, f), takeTools(r, f, anthropicTool))
 }
 
 // takeMetadata reads the user; other members become "metadata.x".
@@ -128,40 +130,6 @@ func anthropicSystem(raw json.RawMessage) ([]Message, error) {
 		ms = append(ms, m)
 	}
 	return ms, nil
-}
-
-func anthropicRequestMessage(raw json.RawMessage) (Message, error) {
-	f, err := knownFields(raw)
-	if err != nil {
-		return Message{}, err
-	}
-	var m Message
-	if _, err := f.take(&m.Role, "role"); err != nil {
-		return m, err
-	}
-	if m.Role != RoleUser && m.Role != RoleAssistant && m.Role != RoleSystem {
-		return m, fmt.Errorf("role %q is neither user nor assistant", m.Role)
-	}
-	content := f["content"]
-	delete(f, "content")
-	plain := len(f) == 0
-	if s, ok := unquote(content); ok {
-		m.Text = s
-	} else {
-		texts, onlyText, err := plainParts(content)
-		if err != nil {
-			return m, fmt.Errorf("content: %w", err)
-		}
-		m.Text, plain = joinText(texts), plain && onlyText
-	}
-	switch {
-	case plain:
-	case m.Role != RoleSystem:
-		m.Raw = raw
-	default: // the Raw of a system message is a block of the top-level system
-		return m, errors.New("role system with more than text: put it in the top-level system")
-	}
-	return m, nil
 }
 
 func appendStopReason(dst []byte, f Finish) []byte {

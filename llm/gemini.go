@@ -1,9 +1,9 @@
 package llm
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -20,10 +20,16 @@ func (c gemini) Encode(e Endpoint, r Request) (Call, error) {
 	if r.User != "" {
 		no = append(no, "user")
 	}
-	if err := r.check(Gemini, no); err != nil {
+	if r.OneToolCall {
+		no = append(no, parallelField)
+	}
+	if slices.ContainsFunc(r.Tools, func(t Tool) bool { return t.Strict }) {
+		no = append(no, strictField)
+	}
+	r, err := r.prepared(Gemini, no)
+	if err != nil {
 		return Call{}, err
 	}
-	r.Extra = r.own(Gemini)
 	path := "/" + modelPath(r.Model)
 	if r.Stream {
 		path += ":streamGenerateContent?alt=sse"
@@ -75,15 +81,20 @@ func modelPath(model string) string {
 
 func (c gemini) body(r Request) []byte {
 	b := append(appendKey([]byte{'{'}, "contents"), '[')
+	ranks := callRanks(r.Messages)
 	for _, t := range turnsOf(r.Messages) {
-		b = appendContent(appendComma(b), t)
+		b = appendContent(appendComma(b), t, ranks, r.Model)
 	}
 	b = append(b, ']')
 	b = appendInstruction(b, r.Messages)
 	if conf := c.config(r); len(conf) > 1 {
 		b = rawField(b, "generationConfig", append(conf, '}'))
 	}
+	b = appendGeminiTools(b, r)
 	for _, k := range sortedKeys(r.Extra) {
+		if k == toolsField && len(r.Tools) > 0 || k == "toolConfig" && r.ToolChoice.Mode != ToolDefault {
+			continue
+		}
 		if k != "contents" && k != "systemInstruction" && !strings.HasPrefix(k, "generationConfig") {
 			b = rawField(b, k, r.Extra[k])
 		}
@@ -117,37 +128,6 @@ func (gemini) config(r Request) []byte {
 		b = rawField(b, "responseJsonSchema", r.JSONSchema)
 	}
 	return appendNested(b, r.Extra, "generationConfig.")
-}
-
-func appendContent(b []byte, t turn) []byte {
-	if len(t.ms) == 1 && t.ms[0].Raw != nil {
-		return append(b, t.ms[0].Raw...)
-	}
-	role := t.role
-	if role == RoleAssistant {
-		role = "model"
-	}
-	b = append(appendKey(strField(append(b, '{'), "role", role), "parts"), '[')
-	for _, m := range t.ms {
-		b = appendParts(b, m)
-	}
-	return append(b, "]}"...)
-}
-
-func appendParts(b []byte, m Message) []byte {
-	if m.Raw == nil {
-		return append(strField(append(appendComma(b), '{'), "text", m.Text), '}')
-	}
-	var raw struct {
-		Parts []json.RawMessage `json:"parts"`
-	}
-	if json.Unmarshal(m.Raw, &raw) != nil {
-		return b
-	}
-	for _, p := range raw.Parts {
-		b = append(appendComma(b), p...)
-	}
-	return b
 }
 
 func appendInstruction(b []byte, ms []Message) []byte {

@@ -85,13 +85,15 @@ func readGemini(r *Request, f fields) error {
 		return errors.New("contents: none")
 	}
 	for i, raw := range contents {
-		m, err := geminiContent(raw)
+		m, _, err := geminiContent(raw)
 		if err != nil {
 			return fmt.Errorf("contents[%d]: %w", i, err)
 		}
 		r.Messages = append(r.Messages, m)
 	}
-	return takeGenerationConfig(r, f)
+	pairCalls(r.Messages)
+	takeGeminiChoice(r, f)
+	return errors.Join(takeGenerationConfig(r, f), takeGeminiTools(r, f))
 }
 
 // takeGenerationConfig reads the typed members; others become fields named
@@ -132,39 +134,6 @@ func takeGenerationConfig(r *Request, f fields) error {
 		f["generationConfig."+k] = v
 	}
 	return nil
-}
-
-func geminiContent(raw json.RawMessage) (Message, error) {
-	f, err := knownFields(raw)
-	if err != nil {
-		return Message{}, err
-	}
-	var role string
-	if _, err := f.take(&role, "role"); err != nil {
-		return Message{}, err
-	}
-	m := Message{Role: RoleUser}
-	plain := true
-	switch role {
-	case "", "user":
-	case "model":
-		m.Role = RoleAssistant
-	case "function":
-		plain = false
-	default:
-		return m, fmt.Errorf("role %q is neither user nor model", role)
-	}
-	parts := f["parts"]
-	delete(f, "parts")
-	texts, onlyText, err := plainParts(parts)
-	if err != nil {
-		return m, fmt.Errorf("parts: %w", err)
-	}
-	m.Text = joinText(texts)
-	if !plain || !onlyText || len(f) > 0 {
-		m.Raw = raw
-	}
-	return m, nil
 }
 
 func geminiFinishWord(f Finish) string {

@@ -23,10 +23,13 @@ var (
 func (c openAI) Protocol() Protocol { return c.p }
 
 func (c openAI) Encode(e Endpoint, r Request) (Call, error) {
-	if err := r.check(c.p, nil); err != nil {
+	r, err := r.prepared(c.p, nil)
+	if err != nil {
 		return Call{}, err
 	}
-	r.Extra = r.own(c.p)
+	if c.p == Azure || openAIHost.MatchString(e.BaseURL) {
+		r.Messages = withoutSignatures(r.Messages)
+	}
 	call := newCall(e, c.url(e, r.Model, "/chat/completions"), c.body(e, r), c.auth(e))
 	if r.Stream {
 		call.Header.Set("Accept", "text/event-stream")
@@ -70,13 +73,7 @@ func (c openAI) body(e Endpoint, r Request) []byte {
 	b := strField([]byte{'{'}, "model", r.Model)
 	b = append(appendKey(b, "messages"), '[')
 	for _, m := range r.Messages {
-		b = appendComma(b)
-		if m.Raw != nil {
-			b = append(b, m.Raw...)
-			continue
-		}
-		b = strField(append(b, '{'), "role", m.Role)
-		b = append(strField(b, "content", m.Text), '}')
+		b = appendOpenAIMessage(b, m)
 	}
 	b = append(b, ']')
 	if r.MaxTokens > 0 {
@@ -114,7 +111,7 @@ func (c openAI) appendOptions(b []byte, r Request) []byte {
 	if _, own := r.Extra[schemaField]; r.JSONSchema != nil && !own {
 		b = rawField(b, schemaField, responseFormat(r.JSONSchema))
 	}
-	return b
+	return appendOpenAITools(b, r)
 }
 
 // appendStreamOptions appends stream and stream_options; the caller's own
@@ -166,6 +163,12 @@ func openAITyped(name string, r Request) bool {
 		return r.Logprobs
 	case "user":
 		return r.User != ""
+	case toolsField:
+		return len(r.Tools) > 0
+	case choiceField:
+		return r.ToolChoice.Mode != ToolDefault
+	case parallelField:
+		return r.OneToolCall
 	}
 	return strings.HasPrefix(name, "stream_options.")
 }

@@ -36,11 +36,13 @@ func (c openAI) readFields(r *Request, f fields) error {
 	}
 	for i := 0; i < len(messages) && err == nil; i++ {
 		var m Message
-		if m, err = openAIRequestMessage(messages[i]); err != nil {
+		if m, _, err = openAIRequestMessage(messages[i]); err != nil {
 			err = fmt.Errorf("messages[%d]: %w", i, err)
 		}
 		r.Messages = append(r.Messages, m)
 	}
+	pairCalls(r.Messages)
+	takeChoice(r, f, false)
 	for _, step := range []struct {
 		name string
 		v    any
@@ -59,7 +61,7 @@ func (c openAI) readFields(r *Request, f fields) error {
 	if err == nil && r.MaxTokens < 0 {
 		err = errors.New("max_tokens: negative")
 	}
-	return errors.Join(err, takeStop(r, f), takeStreamOptions(r, f), takeResponseFormat(r, f))
+	return errors.Join(err, takeStop(r, f), takeStreamOptions(r, f), takeResponseFormat(r, f), takeTools(r, f, openAITool))
 }
 
 // takeStop reads stop, which is a string or a list of them.
@@ -119,47 +121,6 @@ func takeResponseFormat(r *Request, f fields) error {
 		}
 	}
 	return nil
-}
-
-// openAIRequestMessage reads one message. Beside role and content, members that
-// say nothing (null, empty) are dropped: SDKs echo answers with them.
-func openAIRequestMessage(raw json.RawMessage) (Message, error) {
-	f, err := knownFields(raw)
-	if err != nil {
-		return Message{}, err
-	}
-	var m Message
-	if _, err := f.take(&m.Role, "role"); err != nil {
-		return m, err
-	}
-	content := f["content"]
-	delete(f, "content")
-	plain := true
-	if s, ok := unquote(content); ok {
-		m.Text = s
-	} else if !isNull(content) {
-		texts, onlyText, err := plainParts(content)
-		if err != nil {
-			return m, fmt.Errorf("content: %w", err)
-		}
-		m.Text, plain = joinText(texts), onlyText
-	}
-	switch m.Role {
-	case RoleSystem, RoleUser, RoleAssistant:
-	case "developer":
-		m.Role = RoleSystem
-	case RoleTool, "function":
-		m.Role, plain = RoleTool, false
-	default:
-		return m, fmt.Errorf("role %q is unknown", m.Role)
-	}
-	for _, v := range f {
-		plain = plain && isEmpty(v)
-	}
-	if !plain {
-		m.Raw = raw
-	}
-	return m, nil
 }
 
 // deploymentOf returns the deployment in an Azure path.

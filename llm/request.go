@@ -51,57 +51,54 @@ func (r Request) Without(names []string) (out Request, ok bool) {
 			out.Logprobs = false
 		case "user":
 			out.User = ""
+		case prefillField:
+			return r, false
 		default:
-			if strings.HasPrefix(n, "messages[") {
+			if strings.HasPrefix(n, "messages[") && !out.dropReasoning(n) {
 				return r, false
 			}
+			out.dropTools(n)
 		}
 	}
 	return out, true
 }
 
+// dropReasoning drops another provider's reasoning from the message that name
+// is of, and the message's raw form with it; false when it names another part.
+func (r *Request) dropReasoning(name string) bool {
+	var i int
+	if _, err := fmt.Sscanf(name, "messages[%d].", &i); err != nil || i < 0 || i >= len(r.Messages) ||
+		name != fmt.Sprintf("messages[%d].%s", i, reasoningName) {
+		return false
+	}
+	r.Messages = slices.Clone(r.Messages)
+	m := &r.Messages[i]
+	m.Raw = nil
+	m.Parts = slices.DeleteFunc(slices.Clone(m.Parts), func(p Part) bool { return p.Kind == PartReasoning })
+	if len(m.Parts) == 0 {
+		m.Parts = nil
+	}
+	return true
+}
+
+func (r *Request) dropTools(name string) {
+	switch name {
+	case toolsField:
+		r.Tools = nil
+	case choiceField:
+		r.ToolChoice = ToolChoice{}
+	case parallelField:
+		r.OneToolCall = false
+	case strictField:
+		r.Tools = slices.Clone(r.Tools)
+		for i := range r.Tools {
+			r.Tools[i].Strict = false
+		}
+	}
+}
+
 // foreign reports whether r's extra words are of another dialect than p's.
 func (r Request) foreign(p Protocol) bool { return r.Dialect.dialect() != p.dialect() }
-
-// own returns the extra fields to send to p: none where they are another
-// dialect's, of which check has let pass only what says nothing.
-func (r Request) own(p Protocol) map[string]json.RawMessage {
-	if r.foreign(p) {
-		return nil
-	}
-	return r.Extra
-}
-
-// check refuses what no codec could encode, and, where r came in another
-// dialect, what only that dialect can say. more are further fields that the
-// protocol cannot express.
-func (r Request) check(p Protocol, more []string) error {
-	if err := r.validate(); err != nil {
-		return fmt.Errorf("encode %s request: %w", p, err)
-	}
-	names := more
-	foreign := r.foreign(p)
-	for i, m := range r.Messages {
-		switch {
-		case m.Raw == nil && m.Role == RoleTool:
-			names = append(names, fmt.Sprintf("messages[%d].role=tool", i))
-		case m.Raw != nil && foreign:
-			names = append(names, rawParts(i, m.Raw)...)
-		}
-	}
-	if foreign {
-		for k, v := range r.Extra {
-			if !saysNothing(k, v) && !(k == schemaField && r.JSONSchema != nil) {
-				names = append(names, k)
-			}
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	slices.Sort(names)
-	return &UnsupportedError{Protocol: p, Fields: slices.Compact(names)}
-}
 
 func (r Request) validate() error {
 	if len(r.Messages) == 0 {
@@ -118,6 +115,11 @@ func (r Request) validate() error {
 		if m.Raw != nil && !isObject(m.Raw) {
 			return fmt.Errorf("messages[%d]: raw is no JSON object", i)
 		}
+		for j, p := range m.Parts {
+			if err := p.validate(m.Role); err != nil {
+				return fmt.Errorf("messages[%d]: parts[%d]: %w", i, j, err)
+			}
+		}
 	}
 	for name, v := range map[string]*float64{"temperature": r.Temperature, "top_p": r.TopP} {
 		if v != nil && (math.IsNaN(*v) || math.IsInf(*v, 0)) {
@@ -132,7 +134,7 @@ func (r Request) validate() error {
 			return fmt.Errorf("%s: no JSON", k)
 		}
 	}
-	return nil
+	return r.validateTools()
 }
 
 func isObject(raw []byte) bool {
@@ -152,6 +154,8 @@ func saysNothing(name string, value []byte) bool {
 		return v == "1"
 	case "presence_penalty", "frequency_penalty":
 		return v == "0" || v == "0.0"
+	case parallelField:
+		return v == "true"
 	case "top_logprobs":
 		return v == "0"
 	case "store":
@@ -160,40 +164,6 @@ func saysNothing(name string, value []byte) bool {
 		return v == `"auto"` || v == `"default"`
 	}
 	return false
-}
-
-// rawParts names what a raw message holds beside text: members other than role
-// and content, and the kinds of content parts that are not text.
-func rawParts(i int, raw []byte) []string {
-	var m fields
-	if json.Unmarshal(raw, &m) != nil {
-		return []string{fmt.Sprintf("messages[%d]", i)}
-	}
-	var names []string
-	for k, v := range m {
-		switch k {
-		case "role", "type", "text", "parts", "content":
-		default:
-			if !isEmpty(v) {
-				names = append(names, fmt.Sprintf("messages[%d].%s", i, k))
-			}
-		}
-	}
-	var parts []fields
-	for _, k := range []string{"content", "parts"} {
-		if json.Unmarshal(m[k], &parts) != nil {
-			continue
-		}
-		for _, p := range parts {
-			if kind := partKind(p); kind != "" {
-				names = append(names, fmt.Sprintf("messages[%d].%s.%s", i, k, kind))
-			}
-		}
-	}
-	if len(names) == 0 {
-		names = append(names, fmt.Sprintf("messages[%d]", i))
-	}
-	return names
 }
 
 // partKind names what part is beside plain text; "" for plain text.

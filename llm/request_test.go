@@ -117,11 +117,11 @@ func translate(t *testing.T, to Protocol, body string) (string, error) {
 func TestOpenAIRequestsAreTranslated(t *testing.T) {
 	const in = `{"model":"m","temperature":0.5,"stop":"END","user":null,"n":1,"presence_penalty":0,"tools":[],"response_format":{"type":"text"},
 		"messages":[{"role":"developer","content":"Be brief."},{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},
-		{"role":"system","content":"Be kind."},{"role":"user","content":"c"},{"role":"assistant","content":"d","refusal":null,"tool_calls":null,"annotations":[]}]}`
+		{"role":"system","content":"Be kind."},{"role":"user","content":"c"},{"role":"assistant","content":"d","refusal":null,"tool_calls":null,"annotations":[]},{"role":"user","content":"e"}]}`
 	want := map[Protocol]string{
 		Anthropic: `{"model":"m","max_tokens":4096,"system":[{"type":"text","text":"Be brief."},{"type":"text","text":"Be kind."}],` +
-			`"messages":[{"role":"user","content":[{"type":"text","text":"a\nb"},{"type":"text","text":"c"}]},{"role":"assistant","content":"d"}],"temperature":0.5,"stop_sequences":["END"]}`,
-		Gemini: `{"contents":[{"role":"user","parts":[{"text":"a\nb"},{"text":"c"}]},{"role":"model","parts":[{"text":"d"}]}],` +
+			`"messages":[{"role":"user","content":[{"type":"text","text":"a\nb"},{"type":"text","text":"c"}]},{"role":"assistant","content":"d"},{"role":"user","content":"e"}],"temperature":0.5,"stop_sequences":["END"]}`,
+		Gemini: `{"contents":[{"role":"user","parts":[{"text":"a\nb"},{"text":"c"}]},{"role":"model","parts":[{"text":"d"}]},{"role":"user","parts":[{"text":"e"}]}],` +
 			`"systemInstruction":{"parts":[{"text":"Be brief."},{"text":"Be kind."}]},"generationConfig":{"temperature":0.5,"stopSequences":["END"]}}`,
 	}
 	for p, w := range want {

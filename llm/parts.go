@@ -1,0 +1,306 @@
+package llm
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// prepared returns r as it is to be written for p: what only r's own dialect
+// can say is left out where p is of another, after it was found to say nothing;
+// calls and results are paired. It refuses what no codec could encode, and with
+// an [UnsupportedError] what p cannot say. more are fields that the protocol
+// cannot express.
+func (r Request) prepared(p Protocol, more []string) (Request, error) {
+	if err := r.validate(); err != nil {
+		return r, fmt.Errorf("encode %s request: %w", p, err)
+	}
+	foreign := r.foreign(p)
+	names := more
+	if foreign {
+		names = append(names, r.beyond()...)
+		r.Extra = nil
+	}
+	r.Messages = settled(r.Messages, foreign)
+	for i, m := range r.Messages {
+		if m.Raw == nil {
+			names = append(names, m.unsayable(p, foreign, fmt.Sprintf("messages[%d].", i))...)
+		}
+	}
+	if len(names) == 0 {
+		return r, nil
+	}
+	slices.Sort(names)
+	return r, &UnsupportedError{Protocol: p, Fields: slices.Compact(names)}
+}
+
+// beyond names what r says in words of its own dialect only.
+func (r Request) beyond() []string {
+	var names []string
+	for k, v := range r.Extra {
+		switch {
+		case k == schemaField && r.JSONSchema != nil, saysNothing(k, v):
+		default:
+			names = append(names, k)
+		}
+	}
+	for i, m := range r.Messages {
+		if m.Raw == nil {
+			continue
+		}
+		for _, n := range m.beyond(r.Dialect) {
+			names = append(names, strings.TrimSuffix(fmt.Sprintf("messages[%d].%s", i, n), "."))
+		}
+	}
+	// What stands last of the assistant's would be gone on with by some and
+	// answered by others: a capability of models, never assumed.
+	if n := len(r.Messages); r.Dialect != "" && n > 0 && r.Messages[n-1].Role == RoleAssistant {
+		names = append(names, prefillField)
+	}
+	return names
+}
+
+// prefillField is how the beginning of an answer that a model is to go on with
+// is called in errors.
+const prefillField = "prefill"
+
+// beyond names what m's raw form in dialect d holds beyond Text and Parts; ""
+// for all of it.
+func (m Message) beyond(d Protocol) []string {
+	var names []string
+	var err error
+	switch d.dialect() {
+	case OpenAI:
+		_, names, err = openAIRequestMessage(m.Raw)
+	case Anthropic:
+		_, names, err = anthropicAnyMessage(m.Role, m.Raw)
+	case Gemini:
+		_, names, err = geminiAnyContent(m.Role, m.Raw)
+	default:
+		return []string{""}
+	}
+	if err != nil {
+		return []string{""}
+	}
+	return names
+}
+
+// unsayable names what p cannot say of a message without a raw form. head goes
+// before each name.
+func (m Message) unsayable(p Protocol, foreign bool, head string) []string {
+	if m.Role == RoleTool && m.Parts == nil {
+		return []string{head + "role=tool"}
+	}
+	var names []string
+	for _, part := range m.Parts {
+		name := ""
+		switch {
+		case part.Kind == PartReasoning && foreign:
+			name = reasoningName
+		case part.Kind == PartImage && m.Role != RoleUser:
+			name = "content.image"
+		case part.Kind == PartImage && p == Gemini && part.Image.MIME == "":
+			name = "content.image_url" // its type is not to be guessed
+		case part.Kind == PartToolResult:
+			name = unsayableResult(p, part)
+		}
+		if name != "" {
+			names = append(names, head+name)
+		}
+	}
+	return names
+}
+
+const reasoningName = "reasoning"
+
+func unsayableResult(p Protocol, part Part) string {
+	switch {
+	case p == Gemini && part.Call.Name == "", p != Gemini && part.Call.ID == "":
+		return "tool_call_id"
+	case part.Error && p != Gemini && p != Anthropic:
+		return "tool_result.is_error"
+	}
+	return ""
+}
+
+// settled returns ms as a codec may write them: without raw forms where those
+// are foreign, with calls and results paired. What it changes, it copies.
+func settled(ms []Message, foreign bool) []Message {
+	if !slices.ContainsFunc(ms, func(m Message) bool { return m.Raw != nil && foreign || m.Parts != nil }) {
+		return ms
+	}
+	ms = slices.Clone(ms)
+	for i := range ms {
+		m := &ms[i]
+		if foreign {
+			m.Raw = nil
+		}
+		m.Parts = slices.Clone(m.Parts)
+		for j, p := range m.Parts {
+			if p.Call != nil {
+				call := *p.Call
+				m.Parts[j].Call = &call
+			}
+		}
+	}
+	pairCalls(ms)
+	return ms
+}
+
+// pairCalls gives every call an id, every result the name of its call, and
+// results without an id that of the first call of their name that has none
+// yet. O(n).
+func pairCalls(ms []Message) {
+	if !slices.ContainsFunc(ms, func(m Message) bool { return m.Parts != nil }) {
+		return
+	}
+	byID, byName := map[string]*ToolCall{}, map[string][]*ToolCall{}
+	made := 0
+	for _, m := range ms {
+		for _, p := range m.Parts {
+			switch {
+			case p.Kind == PartToolCall:
+				if p.Call.ID == "" {
+					made++
+					p.Call.ID = fmt.Sprintf("%s%016x", namelessCall, made)
+					byName[p.Call.Name] = append(byName[p.Call.Name], p.Call)
+				}
+				byID[p.Call.ID] = p.Call
+			case p.Kind != PartToolResult:
+			case p.Call.ID != "":
+				if c := byID[p.Call.ID]; c != nil && p.Call.Name == "" {
+					p.Call.Name = c.Name
+				}
+			case len(byName[p.Call.Name]) > 0:
+				p.Call.ID = byName[p.Call.Name][0].ID
+				byName[p.Call.Name] = byName[p.Call.Name][1:]
+			}
+		}
+	}
+}
+
+// validate reports a part that is not what its kind says.
+func (p Part) validate(role string) error {
+	switch p.Kind {
+	case PartText:
+		return nil
+	case PartReasoning:
+		if role != RoleAssistant {
+			return errors.New("reasoning that is not the assistant's")
+		}
+		return nil
+	case PartImage:
+		if p.Image == nil || (p.Image.Data == "") == (p.Image.URL == "") || p.Image.Data != "" && p.Image.MIME == "" {
+			return errors.New("an image needs its type and data, or a URL")
+		}
+		return nil
+	case PartToolCall:
+		if p.Call == nil || p.Call.Name == "" || role != RoleAssistant {
+			return errors.New("a tool call needs a name, and is the assistant's")
+		}
+		return nil
+	case PartToolResult:
+		if p.Call == nil || role != RoleTool && role != RoleUser {
+			return errors.New("a tool's result needs its call, and is not the assistant's")
+		}
+		return nil
+	}
+	return fmt.Errorf("kind %q is unknown", p.Kind)
+}
+
+// validateTools reports tools that make no sense.
+func (r Request) validateTools() error {
+	for i, t := range r.Tools {
+		if t.Name == "" {
+			return fmt.Errorf("tools[%d]: no name", i)
+		}
+		if t.Parameters != nil && !isObject(t.Parameters) {
+			return fmt.Errorf("tools[%d]: parameters: no JSON object", i)
+		}
+	}
+	switch r.ToolChoice.Mode {
+	case ToolDefault, ToolAuto, ToolNone, ToolRequired:
+		return nil
+	case ToolNamed:
+		if r.ToolChoice.Name != "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("tool choice: %+v makes no sense", r.ToolChoice)
+}
+
+// texts returns the texts of parts that are text.
+func texts(parts []Part) []string {
+	var ts []string
+	for _, p := range parts {
+		if p.Kind == PartText {
+			ts = append(ts, p.Text)
+		}
+	}
+	return ts
+}
+
+// results returns the parts that are results, and the others.
+func results(parts []Part) (results, others []Part) {
+	for _, p := range parts {
+		if p.Kind == PartToolResult {
+			results = append(results, p)
+		} else {
+			others = append(others, p)
+		}
+	}
+	return results, others
+}
+
+// imageAt reads an image's URL: a data URI, or an address on the web. nil for
+// any other.
+func imageAt(s string) *Image {
+	if rest, ok := strings.CutPrefix(s, "data:"); ok {
+		mime, data, ok := strings.Cut(rest, ";base64,")
+		if !ok || data == "" || !strings.Contains(mime, "/") || strings.ContainsAny(mime, "; ,") {
+			return nil
+		}
+		return &Image{MIME: mime, Data: data}
+	}
+	if strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") {
+		return &Image{URL: s}
+	}
+	return nil
+}
+
+// url is the opposite of [imageAt].
+func (i *Image) url() string {
+	if i.URL != "" {
+		return i.URL
+	}
+	return "data:" + i.MIME + ";base64," + i.Data
+}
+
+// onlyKeys reports whether f has no members that say something but those named.
+func onlyKeys(f fields, names ...string) bool {
+	for k, v := range f {
+		if !slices.Contains(names, k) && !isNull(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// parameters returns the schema of t's arguments; without one, that of none.
+func (t Tool) parameters() json.RawMessage {
+	if t.Parameters == nil {
+		return json.RawMessage(`{"type":"object","properties":{}}`)
+	}
+	return t.Parameters
+}
+
+// object reads a member that must be an object; nil where it is none.
+func object(raw []byte) fields {
+	f, err := knownFields(raw)
+	if err != nil {
+		return nil
+	}
+	return f
+}
