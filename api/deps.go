@@ -59,6 +59,10 @@ type Deps struct {
 	Override func(context.Context, bellwether.Override) error
 	// Probe probes now and returns what came back.
 	Probe func(context.Context, ProbeFilter) ([]bellwether.Observation, error)
+	// Probing returns what this server's own scheduler does.
+	Probing func() Probing
+	// Plans is the plan that agents follow.
+	Plans *Planner
 	// Acknowledge and Annotate write to an incident's timeline and return it
 	// as it is then. An unknown id gives an error that wraps fs.ErrNotExist.
 	Acknowledge func(ctx context.Context, id, by string) (bellwether.Incident, error)
@@ -93,8 +97,9 @@ type Check struct {
 // Facts is what the config says.
 type Facts struct {
 	Version   string
-	Vantage   string // where this server's own probes are sent from
-	Simulated bool   // some of the history is invented, for the demo
+	Vantage   string   // where this server's own probes are sent from
+	Vantages  []string // all that the config lists, the server's own included
+	Simulated bool     // some of the history is invented, for the demo
 	Targets   []bellwether.Target
 	Routes    []bellwether.Route
 	Canaries  []Canary

@@ -38,6 +38,7 @@ func (s *stale) take() map[string]bool {
 func (s *Server) Observe(o bellwether.Observation) {
 	s.metrics.observe(&o, s.deps.Facts())
 	s.hour.add(&o)
+	s.results.note(&o)
 	s.stale.mark(o.Target)
 }
 

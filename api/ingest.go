@@ -28,7 +28,11 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request) error {
 	if err := checkMedia(r); err != nil {
 		return err
 	}
-	obs, faults, err := readObservations(r.Body)
+	body, err := plainBody(w, r, batchBody)
+	if err != nil {
+		return err
+	}
+	obs, faults, err := readObservations(body)
 	if err != nil {
 		return bodyProblem(err)
 	}

@@ -61,7 +61,7 @@ func newMetrics(s *Server) *metrics {
 	m.gap = histogram("bellwether_inter_token_seconds", "Median gap between a probe's tokens after the first.", prometheus.ExponentialBuckets(0.002, 2, 11))
 	m.observed = counter("bellwether_observations_total", "Observations taken in, by source.", "source")
 	m.requests = counter("bellwether_http_requests_total", "Requests answered, by endpoint and status.", "endpoint", "code")
-	m.registry.MustRegister(newStateCollector(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(newStateCollector(s), newProbingCollector(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

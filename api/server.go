@@ -29,6 +29,8 @@ type Server struct {
 	guard    *guard
 	streams  *streams
 	routers  *routers
+	agents   *agents
+	results  *results
 	upgrader websocket.Upgrader
 	hub      *hub
 	hour     *hour
@@ -55,7 +57,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		config: cfg, deps: deps, log: deps.Log, guard: newGuard(cfg), streams: newStreams(), routers: newRouters(),
+		config: cfg, deps: deps, log: deps.Log, guard: newGuard(cfg), streams: newStreams(), routers: newRouters(), agents: newAgents(), results: newResults(),
 		hub: newHub(), hour: newHour(time.Now()), stale: &stale{targets: map[string]bool{}},
 		logins: rate.NewLimiter(2, 10), probing: make(chan struct{}, 1), reading: make(chan struct{}, 4),
 	}
@@ -149,7 +151,12 @@ func (s *Server) endpoints() []endpoint {
 		{"GET /v1/observations/{id}", Read, 0, s.observation},
 		{"POST /v1/observations", Observe, batchBody, s.ingest},
 		{"GET /v1/canaries", Read, 0, s.canaries},
+		{"GET /v1/probes", Read, 0, s.lastResults},
 		{"POST /v1/probes", Operate, smallBody, s.probe},
+		{"GET /v1/probing", Read, 0, s.probingNow},
+		{"GET /v1/agents", Read, 0, s.listAgents},
+		{"GET /v1/agents/{name}/plan", Read, 0, s.plan},
+		{"POST /v1/agents/{name}/hello", Observe, helloBody, s.hello},
 
 		{"GET /v1/incidents", Read, 0, s.incidents},
 		{"GET /v1/incidents/{id}", Read, 0, s.incident},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -281,4 +282,11 @@ func edition(revision uint64) bellwether.Weights {
 
 func tokens(name, secret string, scopes ...api.Scope) api.Config {
 	return api.Config{Tokens: []api.Token{{Name: name, Scopes: scopes, Token: conf.Secret(secret)}}}
+}
+
+// ask asks h without a network.
+func ask(h http.Handler, method, path string, body []byte) (status int) {
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, httptest.NewRequest(method, url+path, bytes.NewReader(body)))
+	return rec.Code
 }

@@ -2,7 +2,9 @@ package client
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +39,11 @@ type Config struct {
 	// Name is what the server shows this client as, together with the revision
 	// that it has applied. Empty: it shows nothing.
 	Name string
+	// Gzip compresses what Observe sends.
+	Gzip bool
+	// TLS is the configuration of connections to an https server. Nil: the
+	// system's roots.
+	TLS *tls.Config
 	// Dial opens connections. Nil: a net.Dialer does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Log gets a line when the way of following changes, and why. Nil discards.
@@ -90,6 +97,7 @@ func New(c Config) (*Client, error) {
 		MaxIdleConns:        4,
 		IdleConnTimeout:     90 * time.Second,
 		ForceAttemptHTTP2:   true,
+		TLSClientConfig:     c.TLS.Clone(),
 	}
 	log := c.Log
 	if log == nil {
@@ -104,6 +112,7 @@ func New(c Config) (*Client, error) {
 			NetDialContext:   dial,
 			HandshakeTimeout: 10 * time.Second,
 			Subprotocols:     []string{subprotocol},
+			TLSClientConfig:  c.TLS.Clone(),
 		},
 		log: log,
 	}, nil
@@ -150,7 +159,7 @@ func (c *Client) Observe(ctx context.Context, obs []bellwether.Observation) (acc
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	var got struct{ Accepted, Duplicates int }
-	if err := c.call(ctx, http.MethodPost, "/v1/observations", nil, body, &got); err != nil {
+	if err := c.call(ctx, http.MethodPost, observePath, nil, body, &got); err != nil {
 		return 0, 0, fmt.Errorf("observe: %w", err)
 	}
 	return got.Accepted, got.Duplicates, nil
@@ -228,6 +237,7 @@ func (e *Error) Error() string {
 const (
 	requestLimit = 30 * time.Second
 	answerLimit  = 64 << 20 // bytes
+	observePath  = "/v1/observations"
 )
 
 func (c *Client) address(path string, q url.Values) *url.URL {
@@ -246,6 +256,10 @@ func (c *Client) header() http.Header {
 }
 
 func (c *Client) call(ctx context.Context, method, path string, q url.Values, body []byte, answer any) error {
+	zipped := c.config.Gzip && path == observePath
+	if zipped {
+		body = compress(body)
+	}
 	req, err := http.NewRequestWithContext(ctx, method, c.address(path, q).String(), bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -253,6 +267,9 @@ func (c *Client) call(ctx context.Context, method, path string, q url.Values, bo
 	req.Header = c.header()
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if zipped {
+		req.Header.Set("Content-Encoding", "gzip")
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -270,6 +287,15 @@ func (c *Client) call(ctx context.Context, method, path string, q url.Values, bo
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4096)) // so that the connection can be used again
 	return nil
+}
+
+// compress returns b as gzip.
+func compress(b []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, _ = z.Write(b) // memory takes everything
+	_ = z.Close()
+	return out.Bytes()
 }
 
 var errNotModified = errors.New("not modified")

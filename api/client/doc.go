@@ -3,6 +3,9 @@
 // keeps up with the weights over a WebSocket, or by blocking polls where a
 // WebSocket cannot be had; [Client.Observe] reports what real traffic saw.
 //
+// Agents, which probe from elsewhere, take their plan by [Client.WatchPlan] and
+// say how they are by [Client.Hello].
+//
 // It is not for operating a server, and it decides nothing: what to do when
 // there is no news is its caller's, who asks [Client.News].
 //

@@ -1,0 +1,104 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+)
+
+// Plan is what an agent is to probe. Canaries and targets are JSON objects as
+// the server's config writes them.
+type Plan struct {
+	Epoch      string                 `json:"epoch"`
+	Revision   uint64                 `json:"revision"`
+	Vantages   []string               `json:"vantages"`
+	Canaries   []json.RawMessage      `json:"canaries"`
+	Targets    []json.RawMessage      `json:"targets"`
+	Suspicions []bellwether.Suspicion `json:"suspicions"`
+}
+
+// WatchPlan calls deliver with the plan of the agent of that name, and again
+// whenever it changes, until ctx ends; it returns ctx's error then. Calls come
+// one after another, from WatchPlan's own goroutine. It polls, each poll held
+// by the server until there is news; lost connections are tried again with full
+// jitter, from 0.2 s up to 10 s.
+func (c *Client) WatchPlan(ctx context.Context, name string, deliver func(Plan)) error {
+	f := &follower{client: c}
+	var have Plan
+	for ctx.Err() == nil {
+		p, err := c.nextPlan(ctx, name, have)
+		switch {
+		case err == nil:
+			f.fails = 0
+			if p.Epoch != have.Epoch || p.Revision != have.Revision {
+				have = p
+				deliver(p)
+			}
+		case errors.Is(err, errNotModified):
+			f.fails = 0
+		case ctx.Err() == nil:
+			wait := f.backoff(err)
+			c.log.Warn("plan: cannot be had", "reason", err, "again_in", wait)
+			sleep(ctx, wait)
+		}
+	}
+	return ctx.Err()
+}
+
+// nextPlan asks for a plan other than have.
+func (c *Client) nextPlan(ctx context.Context, name string, have Plan) (p Plan, err error) {
+	v := url.Values{"wait": {strconv.Itoa(int(pollWait.Seconds())) + "s"}}
+	if have.Epoch != "" {
+		v.Set("after", strconv.FormatUint(have.Revision, 10))
+		v.Set("epoch", have.Epoch)
+	}
+	ctx, cancel := context.WithTimeout(ctx, pollLimit)
+	defer cancel()
+	if err := c.call(ctx, http.MethodGet, "/v1/agents/"+url.PathEscape(name)+"/plan", v, nil, &p); err != nil {
+		return Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	return p, nil
+}
+
+// Clock is a measurement of the caller's clock against the server's.
+type Clock struct {
+	Offset float64 // seconds; the caller's clock minus the server's
+	Error  float64 // seconds; Offset is at most so far from the truth
+}
+
+// Hello tells the server how the agent of that name is, and measures the clock
+// by the midpoint of the exchange. What hello must hold is in the server's
+// openapi.yaml.
+func (c *Client) Hello(ctx context.Context, name string, hello any) (Clock, error) {
+	body, err := json.Marshal(hello)
+	if err != nil {
+		return Clock{}, fmt.Errorf("hello: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	var got struct {
+		Received time.Time `json:"received_at"`
+		Sent     time.Time `json:"sent_at"`
+	}
+	start := time.Now()
+	if err := c.call(ctx, http.MethodPost, "/v1/agents/"+url.PathEscape(name)+"/hello", nil, body, &got); err != nil {
+		return Clock{}, fmt.Errorf("hello: %w", err)
+	}
+	trip := time.Since(start)
+	if got.Received.IsZero() || got.Sent.Before(got.Received) {
+		return Clock{}, errors.New("hello: the answer holds no time")
+	}
+	there := got.Sent.Sub(got.Received)
+	middle := got.Received.Add(there / 2)
+	return Clock{
+		Offset: start.Round(0).Add(trip / 2).Sub(middle).Seconds(),
+		Error:  max(0, trip-there).Seconds() / 2,
+	}, nil
+}
