@@ -6,7 +6,7 @@ TOOLS    := tools/go.mod
 STATIC   := $(GO) tool -modfile=$(TOOLS)
 FUZZTIME ?= 5s
 
-.PHONY: help build run test lint unit counterparts fuzz ui ui-check browser vuln bench schema clean
+.PHONY: help build demo test lint unit counterparts fuzz ui ui-check browser vuln bench schema clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,7 @@ lint: ## gofmt, vet, staticcheck
 
 unit: ## all Go tests, with the race detector
 	$(GO) test -race ./...
+	$(GO) test ./scoring # its simulations are longer without the detector
 
 counterparts: ## official provider SDKs against the simulator and the router
 	cd internal/counterparts && $(GO) vet ./... && $(GO) test ./...
