@@ -13,24 +13,28 @@ func codecs() []Codec {
 }
 
 // For returns the codec of p. An unknown protocol is an error that lists the
-// known ones.
+// known ones. HTTP's reads answers by its endpoint's template: see [Bind].
 func For(p Protocol) (Codec, error) {
 	for _, c := range codecs() {
 		if c.Protocol() == p {
 			return c, nil
 		}
 	}
-	return nil, fmt.Errorf("protocol %q is unknown: write one of %v", p, Protocols())
+	return nil, fmt.Errorf("protocol %q is unknown: write one of %v", p, Known())
 }
 
-// Protocols returns every protocol that [For] knows.
-func Protocols() []Protocol {
+// Known returns every protocol that [For] knows.
+func Known() []Protocol {
 	var ps []Protocol
 	for _, c := range codecs() {
 		ps = append(ps, c.Protocol())
 	}
 	return ps
 }
+
+// Protocols returns the protocols that the router and the simulated provider
+// speak to providers and callers.
+func Protocols() []Protocol { return []Protocol{OpenAI, Anthropic, Gemini, Azure} }
 
 // dialect returns the protocol whose words p's bodies are written in.
 func (p Protocol) dialect() Protocol {

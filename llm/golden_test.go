@@ -23,13 +23,14 @@ const wantMark = "-- want --\n"
 
 // story is what a stream said, summed up.
 type story struct {
-	ID, Model, Fingerprint   string    `json:",omitempty"`
-	Text, Reasoning, Refusal string    `json:",omitempty"`
-	Content                  int       // events that carried a token
-	ToolCall                 bool      `json:",omitempty"`
-	Finish                   Finish    // the last one
-	Usage                    *Usage    `json:",omitempty"`
-	Logprobs                 []float64 `json:",omitempty"`
+	ID, Model, Fingerprint   string     `json:",omitempty"`
+	Text, Reasoning, Refusal string     `json:",omitempty"`
+	Content                  int        // events that carried a token
+	ToolCall                 bool       `json:",omitempty"`
+	Calls                    []ToolCall `json:",omitempty"`
+	Finish                   Finish     // the last one
+	Usage                    *Usage     `json:",omitempty"`
+	Logprobs                 []float64  `json:",omitempty"`
 	Done                     bool
 	Err                      *Error `json:",omitempty"`
 	Malformed                int    `json:",omitempty"`
@@ -66,6 +67,7 @@ func (s *story) add(d Delta) {
 	if d.Content() {
 		s.Content++
 	}
+	s.Calls = AppendToolCalls(s.Calls, d.ToolCalls)
 	s.ToolCall, s.Done = s.ToolCall || d.ToolCall, s.Done || d.Done
 	s.Logprobs = append(s.Logprobs, d.Logprobs...)
 	if d.Finish != FinishNone {

@@ -26,6 +26,10 @@ const (
 	Anthropic Protocol = "anthropic"
 	Gemini    Protocol = "gemini"
 	Azure     Protocol = "azure"
+	// Responses is OpenAI's second protocol, of typed items and events.
+	Responses Protocol = "openai_responses"
+	// HTTP is JSON over HTTP by a template, for models behind no LLM protocol.
+	HTTP Protocol = "http"
 )
 
 // Endpoint is where and with which key a protocol is spoken.
