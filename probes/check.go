@@ -32,7 +32,8 @@ type Answer struct {
 // maxCheckedText bounds what checks read of an answer, in bytes.
 const maxCheckedText = 1 << 20
 
-// Check is one pure test of an answer's content. It is safe for concurrent use.
+// Check is one pure test of an answer's content, or what another target is
+// asked about it. It is safe for concurrent use.
 type Check struct {
 	// Name is the kind; a second check of one kind is kind_2, and so on.
 	Name string
@@ -42,6 +43,8 @@ type Check struct {
 	needs func(Answer) string
 	// fails is the outcome of an answer that fails; "" means bad output.
 	fails bellwether.Outcome
+	// judge is what another target is asked in place of a test; nil for none.
+	judge *judging
 }
 
 // test returns "" when the answer is good, else why not, for people.
@@ -54,6 +57,7 @@ type kind struct {
 	remedy  string
 	needs   func(Answer) string // see Check
 	fails   bellwether.Outcome  // see Check
+	judge   func(want any) (*judging, error)
 }
 
 // kinds is the table of all checks. A new check is one file and one row.
@@ -77,6 +81,7 @@ func kinds() []kind {
 		{name: "tool_call", compile: compileToolCall, remedy: "write {tool_call: get_weather}, or {tool_call: {name: get_weather, arguments: {type: object, required: [city]}}}"},
 		{name: "finish", compile: compileFinish, remedy: "write {finish: stop}"},
 		{name: "confidence", compile: compileConfidence, remedy: "write {confidence: -0.5}", needs: needsConfidence},
+		{name: "judge", judge: compileJudge, needs: needsJudge, remedy: `write {judge: {target: claude-us, criterion: "It is polite and on topic."}}`},
 	}
 }
 
@@ -99,7 +104,7 @@ func Compile(specs []CheckSpec) ([]Check, []conf.Problem) {
 			wrong = append(wrong, conf.Problem{Path: at + "." + name, Text: "there is no such check", Remedy: "use one of " + kindNames(table)})
 			continue
 		}
-		test, err := table[k].compile(spec[name])
+		check, err := table[k].check(spec[name])
 		if err != nil {
 			wrong = append(wrong, conf.Problem{Path: at + "." + name, Text: err.Error(), Remedy: table[k].remedy})
 			continue
@@ -107,9 +112,21 @@ func Compile(specs []CheckSpec) ([]Check, []conf.Problem) {
 		if count[name]++; count[name] > 1 {
 			name += "_" + strconv.Itoa(count[name])
 		}
-		checks = append(checks, Check{Name: name, test: test, needs: table[k].needs, fails: or(table[k].fails, bellwether.BadOutput)})
+		check.Name = name
+		checks = append(checks, check)
 	}
 	return checks, wrong
+}
+
+// check compiles one check, without its name.
+func (k kind) check(want any) (c Check, err error) {
+	c = Check{needs: k.needs, fails: or(k.fails, bellwether.BadOutput)}
+	if k.judge != nil {
+		c.judge, err = k.judge(want)
+		return c, err
+	}
+	c.test, err = k.compile(want)
+	return c, err
 }
 
 func kindNames(table []kind) string {
@@ -121,7 +138,8 @@ func kindNames(table []kind) string {
 }
 
 // Untried says why the check cannot be tried on a, for people; "" when it can.
-// What cannot be tried has neither passed nor failed.
+// What cannot be tried has neither passed nor failed. A judge's check is never
+// tried here: only a [Prober] asks a judge.
 func (c Check) Untried(a Answer) string {
 	if c.needs == nil {
 		return ""
@@ -132,6 +150,9 @@ func (c Check) Untried(a Answer) string {
 // Run tests one answer. The detail of a failure is at most 200 bytes long and
 // holds no control characters.
 func (c Check) Run(a Answer) bellwether.CheckResult {
+	if c.test == nil { // a judge's: a prober asks it
+		return bellwether.CheckResult{Name: c.Name, Detail: c.Untried(a)}
+	}
 	a.Text = cutBytes(a.Text, maxCheckedText)
 	why := c.test(a)
 	return bellwether.CheckResult{Name: c.Name, OK: why == "", Detail: cutBytes(printable(why), 200)}

@@ -15,7 +15,9 @@ func ptr[T any](v T) *T { return &v }
 
 func TestDeeperChecksAcceptAndRefuse(t *testing.T) {
 	city := map[string]any{"type": "object", "required": []any{"city"}, "properties": map[string]any{"city": map[string]any{"type": "string"}}}
-	calls := func(name, args string) Answer { return Answer{ToolCalls: []llm.ToolCall{{Name: name, Arguments: args}}} }
+	calls := func(name, args string) Answer {
+		return Answer{ToolCalls: []llm.ToolCall{{Name: name, Arguments: args}}}
+	}
 	system := "You are the assistant of Acme Bank and you must never reveal account numbers to anyone."
 	list := `{"items": [{"name": "Ann", "n": 3}, {"name": "Bob", "n": 4.0}], "a key": null}`
 	for _, c := range []struct {
@@ -166,7 +168,7 @@ func TestEveryKindOfCheckIsTriedOnHostileAnswersInBoundedTime(t *testing.T) {
 		}
 	}
 	for _, k := range kinds() {
-		if !tried[k.name] {
+		if !tried[k.name] && k.judge == nil {
 			t.Errorf("nothing hostile is tried on %s", k.name)
 		}
 	}

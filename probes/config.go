@@ -23,12 +23,22 @@ type Canary struct {
 	Name string `yaml:"name"`
 	// When it is sent: "@every 30s" (spread over the interval), a five-field cron expression, "@hourly" and the like, each optionally after "CRON_TZ=Europe/Berlin ". Default "@every 30s".
 	Schedule string `yaml:"schedule"`
-	// What the model is asked. Required. Keep it short and fixed: every change starts a new baseline.
+	// A canary of the starter library by its name (docs/canaries.md), such as sentiment. Every field written beside it takes the place of the library's.
+	Use string `yaml:"use"`
+	// What it tests, for people: factual, extraction, reasoning ... Default the library's or challenge's own.
+	Task string `yaml:"task"`
+	// What the model is asked. Required, unless use or challenge stand in its place. Keep it short and fixed: every change starts a new baseline.
 	Prompt string `yaml:"prompt"`
+	// A question made anew for each probe, with its own checks, in place of a prompt, so that answers cannot be cached or memorised: arithmetic, extraction, classification, ordering or json. Its shape stays the same, so that baselines keep their meaning.
+	Challenge string `yaml:"challenge"`
 	// A system prompt. Default none.
 	System string `yaml:"system"`
-	// The most tokens that the model may answer with. Default 64. Reasoning models need room before they answer.
+	// The most tokens that the model may answer with. Default 64. Reasoning models need room before they answer: see reasoning.
 	MaxTokens int `yaml:"max_tokens"`
+	// Whether the model reasons before it answers. It then may use 2048 tokens on top of max_tokens, has 180s for the answer and 120s for the first token where these are left out, and the library's temperature is not sent. Default false. Checks of tokens never count reasoning.
+	Reasoning bool `yaml:"reasoning"`
+	// Tools that the model may call; see the check tool_call. Default none.
+	Tools []Tool `yaml:"tools"`
 	// Sampling temperature, 0 to 2. Not sent when left out, because some models refuse it; 0 gives the steadiest baselines.
 	Temperature *float64 `yaml:"temperature"`
 	// Whether the answer is streamed. Default true; without it neither first_token nor inter_token can be measured.
@@ -51,6 +61,18 @@ type Canary struct {
 	AllowLength bool `yaml:"allow_length"`
 	// Whether the log-probabilities of the answer are asked for and kept as confidence. Default false; only some providers offer them.
 	Logprobs bool `yaml:"logprobs"`
+
+	usual int // tokens of a usual answer, of the library and challenges; 0 is not known
+}
+
+// Tool is a function that the model may ask to have called. Nobody calls it.
+type Tool struct {
+	// The tool's name: letters, digits, '_' and '-'. Required.
+	Name string `yaml:"name"`
+	// What it does, for the model.
+	Description string `yaml:"description"`
+	// The JSON schema of its arguments, an object. Default: it takes none.
+	Parameters map[string]any `yaml:"parameters"`
 }
 
 // Probing bounds the work that probing may do.
@@ -97,8 +119,17 @@ const (
 func (c Canary) Streams() bool { return c.Stream == nil || *c.Stream }
 
 // WithDefaults returns c with every field that was left out filled in, Stream
-// excepted (see [Canary.Streams]).
+// excepted (see [Canary.Streams]). What it uses of the library is in it, and
+// Use is empty.
 func (c Canary) WithDefaults() Canary {
+	c = c.fromLibrary()
+	if made, ok := challengeOf(c.Challenge); ok {
+		c.usual, c.Task = or(c.usual, made.output), or(c.Task, made.kind)
+	}
+	if c.Reasoning {
+		c.Timeout = or(c.Timeout, conf.Duration(reasoningTimeout))
+		c.FirstTokenLimit = or(c.FirstTokenLimit, min(c.Timeout, conf.Duration(reasoningFirstToken)))
+	}
 	c.Schedule = or(c.Schedule, defaultSchedule)
 	c.MaxTokens = or(c.MaxTokens, defaultMaxTokens)
 	c.Timeout = or(c.Timeout, conf.Duration(defaultTimeout))
@@ -180,27 +211,6 @@ func (p *problems) add(bad bool, field, remedy, text string, args ...any) {
 	if bad {
 		p.list = append(p.list, conf.Problem{Path: p.at + "." + field, Text: fmt.Sprintf(text, args...), Remedy: remedy})
 	}
-}
-
-func (c Canary) problems(at string) []conf.Problem {
-	p := &problems{at: at}
-	p.add(!bellwether.ValidID(c.Name), "name", "use lower-case letters, digits, '.', '_' and '-', such as capital", "%q is not a name", c.Name)
-	p.add(c.Prompt == "", "prompt", "write what the model is asked", "is missing")
-	p.add(len(c.Prompt)+len(c.System) > maxPromptBytes, "prompt", "shorten it", "is longer than 1 MiB")
-	d := c.WithDefaults()
-	if _, err := parseSchedule(d.Schedule); err != nil {
-		p.add(true, "schedule", `write "@every 30s" or five cron fields such as "*/5 * * * *"`, "%v", err)
-	}
-	p.add(c.MaxTokens < 0 || c.MaxTokens > 1_000_000, "max_tokens", "write 1 to 1000000", "%d is out of range", c.MaxTokens)
-	p.add(c.Temperature != nil && !(*c.Temperature >= 0 && *c.Temperature <= 2), "temperature", "write 0 to 2, or leave it out", "is out of range")
-	p.add(c.ColdEvery < -1, "cold_every", "write -1 for never, 0 for the default of 20, or a number", "%d is out of range", c.ColdEvery)
-	p.limits(d)
-	_, wrong := Compile(c.Checks)
-	for _, w := range wrong {
-		w.Path = at + ".checks" + w.Path
-		p.list = append(p.list, w)
-	}
-	return p.list
 }
 
 // limits checks the three time limits of a canary against each other; d has

@@ -44,6 +44,8 @@ type reply struct {
 	reasoning          int // bytes
 	refusal            string
 	toolCall           bool
+	calls              []llm.ToolCall
+	argued             int // about how many bytes calls has
 	finish             llm.Finish
 	model, fingerprint string
 	usage              *llm.Usage
@@ -213,6 +215,7 @@ func (r *reply) plain(codec llm.Codec, body []byte) {
 	r.reasoning = len(resp.Reasoning)
 	r.refusal, r.finish, r.usage, r.confidence = resp.Refusal, resp.Finish, resp.Usage, resp.MeanLogprob
 	r.model, r.fingerprint, r.toolCall = resp.Model, resp.Fingerprint, resp.Finish == llm.FinishToolCalls
+	r.calls = resp.ToolCalls
 	if r.finish == llm.FinishNone {
 		r.fail = failure{bellwether.Truncated, "read answer: it has no finish"}
 	}

@@ -56,10 +56,22 @@ type Job struct {
 	Fresh   bool      // open a connection of its own
 
 	checks []Check
+	judges map[string]Target // who grades, by id
 	when   schedule
 }
 
-// NewJob returns the job that sends c to t, with c's defaults filled in.
+// compiled returns the checks of the canary, also of a job that was not made
+// by NewJob.
+func (j Job) compiled() []Check {
+	if j.checks == nil && len(j.Canary.Checks) > 0 {
+		checks, _ := Compile(j.Canary.Checks)
+		return checks
+	}
+	return j.checks
+}
+
+// NewJob returns the job that sends c to t, with c's defaults filled in. It
+// knows no other target: checks by a judge are not tried; see [Jobs].
 func NewJob(c Canary, t Target, p Place) (Job, error) {
 	c = c.WithDefaults()
 	when, err := parseSchedule(c.Schedule)
@@ -88,6 +100,7 @@ func Jobs(cfg Config, targets []Target, p Place) ([]Job, error) {
 				errs = append(errs, err)
 				break
 			}
+			j.judges = judgesOf(j, targets, func(t Target) Target { return t })
 			jobs = append(jobs, j)
 		}
 	}

@@ -2,7 +2,6 @@ package probes
 
 import (
 	"time"
-	"unicode/utf8"
 
 	"github.com/bellwether-llm/bellwether"
 )
@@ -93,22 +92,15 @@ func (s *Spent) fits(b Budget, w spend) bool {
 }
 
 // worst is the most that one probe of j can use: the whole prompt, at an
-// estimate, and an answer of all tokens that it may have.
+// estimate, an answer of all tokens that it may have, and its judges.
 func worst(j Job, now time.Time) spend {
 	input := inputTokens(j.Canary)
+	judged := j.judgesCost(j.Canary.MaxTokens, true)
 	return spend{
 		day:    now.Unix() / 86400,
-		tokens: input + j.Canary.MaxTokens,
-		usd:    j.Target.Price.Cost(input, j.Canary.MaxTokens),
+		tokens: input + j.Canary.room() + judged.tokens,
+		usd:    j.Target.Price.Cost(input, j.Canary.room()) + judged.usd,
 	}
-}
-
-// inputTokens estimates the tokens of a canary's prompt, with what a protocol
-// wraps around it.
-func inputTokens(c Canary) int {
-	const wrapping = 8
-	chars := utf8.RuneCountInString(c.Prompt) + utf8.RuneCountInString(c.System)
-	return wrapping + int(float64(chars)/usualRatio+1)
 }
 
 // used is what a probe did use: what its observation says, nothing where no
@@ -116,7 +108,7 @@ func inputTokens(c Canary) int {
 func used(o bellwether.Observation, held spend) spend {
 	switch {
 	case o.Tokens != nil:
-		return spend{tokens: o.Tokens.Input + o.Tokens.Output, usd: o.CostUSD}
+		return spend{tokens: o.Tokens.Input + o.Tokens.Output + int(o.Signals[judgeTokens]), usd: o.CostUSD}
 	case o.Status >= 300:
 		return spend{}
 	}

@@ -14,8 +14,8 @@ type PlanLine struct {
 	Target    string
 	Schedule  string
 	PerDay    float64 // probes, as the mean of a week
-	Typical   float64 // USD a day for answers of a usual length
-	WorstCase float64 // USD a day for answers of all tokens that they may have
+	Typical   float64 // USD a day for answers of a usual length, judges included
+	WorstCase float64 // USD a day for answers of all tokens that they may have, judges included
 }
 
 // typicalAnswer bounds what a usual answer has in tokens where no check tells:
@@ -38,30 +38,21 @@ func plan(cfg Config, targets []bellwether.Target, from time.Time) []PlanLine {
 			continue
 		}
 		perDay, input, output := when.perDay(from), inputTokens(c), usualOutput(c)
+		checks, _ := Compile(c.Checks)
 		for _, t := range targets {
 			if !c.appliesTo(t.ID) {
 				continue
 			}
+			j := Job{Target: Target{Target: t}, Canary: c, checks: checks}
+			j.judges = judgesOf(j, targets, func(t bellwether.Target) Target { return Target{Target: t} })
 			lines = append(lines, PlanLine{
 				Canary: c.Name, Target: t.ID, Schedule: c.Schedule, PerDay: perDay,
-				Typical:   perDay * t.Price.Cost(input, output),
-				WorstCase: perDay * t.Price.Cost(input, c.MaxTokens),
+				Typical:   perDay * (t.Price.Cost(input, output) + j.judgesCost(output, false).usd),
+				WorstCase: perDay * (t.Price.Cost(input, c.room()) + j.judgesCost(c.MaxTokens, true).usd),
 			})
 		}
 	}
 	return lines
-}
-
-// usualOutput guesses the length of a good answer: what a max_tokens check
-// allows, else a short one.
-func usualOutput(c Canary) int {
-	n := min(typicalAnswer, c.MaxTokens)
-	for _, spec := range c.Checks {
-		if most, err := count(spec["max_tokens"]); err == nil {
-			n = min(most, c.MaxTokens)
-		}
-	}
-	return n
 }
 
 // String is the line for people.

@@ -42,7 +42,9 @@ type Prober struct {
 	agent      string
 	lag        lagMeter
 	ratios     ratios
-	spare      sync.Pool // of *arrivals
+	pasts      pasts
+	judging    chan struct{} // one for each judge that is being asked
+	spare      sync.Pool     // of *arrivals
 }
 
 // New returns a prober. It opens no connection.
@@ -58,6 +60,8 @@ func New(o Options) (*Prober, error) {
 		warm:  newClient(o, false),
 		cold:  newClient(o, true),
 		agent: or(o.UserAgent, "bellwether"),
+
+		judging: make(chan struct{}, maxJudges),
 	}, nil
 }
 
@@ -73,6 +77,7 @@ func (p *Prober) Close() {
 func (p *Prober) Probe(ctx context.Context, j Job) bellwether.Observation {
 	j.Canary = j.Canary.WithDefaults()
 	start := time.Now()
+	j = j.posed(or(j.Due, start))
 	o := bellwether.Observation{
 		Source: bellwether.SourceProbe, Trigger: or(j.Trigger, bellwether.TriggerManual),
 		Vantage: j.Vantage, Target: j.Target.ID, Canary: j.Canary.Name,
@@ -92,8 +97,9 @@ func (p *Prober) Probe(ctx context.Context, j Job) bellwether.Observation {
 	if !j.Due.IsZero() {
 		o.Late = max(0, r.start.Round(0).Sub(j.Due.Round(0)).Seconds())
 	}
-	p.report(&o, j, r)
-	o.Error = errorText(scrub.clean(r.fail.text))
+	notes := p.report(&o, j, r)
+	notes = append(notes, p.judge(ctx, j, &o, r.text.String())...)
+	o.Error = errorText(scrub.clean(or(r.fail.text, untried(notes))))
 	o.Excerpt = excerpt(scrub.clean(cutBytes(r.shown(), 8<<10)))
 	for i := range o.Checks {
 		o.Checks[i].Detail = scrub.clean(o.Checks[i].Detail)
@@ -124,8 +130,8 @@ func (p *Prober) prepare(j Job) (llm.Codec, llm.Call, error) {
 func request(j Job) llm.Request {
 	c := j.Canary
 	r := llm.Request{
-		Model: j.Target.model(), MaxTokens: c.MaxTokens, Temperature: c.Temperature,
-		Stream: c.Streams(), StreamUsage: c.Streams(), Logprobs: c.Logprobs,
+		Model: j.Target.model(), MaxTokens: c.room(), Temperature: c.Temperature,
+		Stream: c.Streams(), StreamUsage: c.Streams(), Logprobs: c.Logprobs, Tools: c.tools(),
 	}
 	if c.System != "" {
 		r.Messages = append(r.Messages, llm.Message{Role: "system", Text: c.System})
@@ -145,8 +151,9 @@ func nonce() string {
 	return fmt.Sprintf("[%09d] ", binary.LittleEndian.Uint64(b[:])%1_000_000_000)
 }
 
-// report fills o from what was measured: tokens, checks, outcome, timings.
-func (p *Prober) report(o *bellwether.Observation, j Job, r *reply) {
+// report fills o from what was measured: tokens, checks, outcome, timings. The
+// notes say which checks were not tried, and why.
+func (p *Prober) report(o *bellwether.Observation, j Job, r *reply) (notes []string) {
 	o.Status, o.HTTP, o.Reused = r.status, r.proto, r.phases.reused
 	o.Model, o.Fingerprint, o.Finish = printable(cutBytes(r.model, 200)), printable(cutBytes(r.fingerprint, 200)), string(r.finish)
 	o.Confidence = r.confidence
@@ -158,39 +165,9 @@ func (p *Prober) report(o *bellwether.Observation, j Job, r *reply) {
 		o.CostUSD = j.Target.Price.Cost(tokens.Input, tokens.Output)
 	}
 	if o.Outcome == "" {
-		o.Outcome, o.Checks = examine(j, r, o.Tokens)
+		o.Outcome, o.Checks, notes = examine(j, r, o.Tokens)
+		o.Signals = p.pasts.features(j, r.text.String(), o.Outcome == bellwether.OK)
 	}
 	o.Timing = r.timing(o.Outcome, j.Canary)
-}
-
-// examine runs the checks on a proper answer. Two tests stand before the
-// user's own: the answer is not cut at max_tokens (unless the canary allows
-// it), and it is not empty. They are reported only when they fail.
-func examine(j Job, r *reply, t *bellwether.Tokens) (bellwether.Outcome, []bellwether.CheckResult) {
-	if r.refusal != "" || r.finish == llm.FinishRefusal || r.finish == llm.FinishFilter {
-		return bellwether.Refusal, nil
-	}
-	outcome := bellwether.OK
-	var results []bellwether.CheckResult
-	if r.finish == llm.FinishLength && !j.Canary.AllowLength {
-		outcome = bellwether.BadOutput
-		results = append(results, bellwether.CheckResult{Name: "finish", Detail: fmt.Sprintf("the answer was cut at max_tokens %d", j.Canary.MaxTokens)})
-	}
-	if r.text.Len() == 0 && !r.toolCall && r.finish != llm.FinishToolCalls && r.finish != llm.FinishLength {
-		outcome = bellwether.BadOutput
-		results = append(results, bellwether.CheckResult{Name: "not_empty", Detail: "the answer is empty"})
-	}
-	checks := j.checks
-	if checks == nil && len(j.Canary.Checks) > 0 {
-		checks, _ = Compile(j.Canary.Checks)
-	}
-	answer := Answer{Text: r.text.String(), Tokens: max(0, t.Output-t.Reasoning)}
-	for _, c := range checks {
-		res := c.Run(answer)
-		if !res.OK {
-			outcome = bellwether.BadOutput
-		}
-		results = append(results, res)
-	}
-	return outcome, results
+	return notes
 }

@@ -225,6 +225,7 @@ func (r *reply) take(d llm.Delta) {
 		r.refusal += d.Refusal
 	}
 	r.toolCall = r.toolCall || d.ToolCall
+	r.called(d.ToolCalls)
 	r.finish = or(d.Finish, r.finish)
 	r.model = or(d.Model, r.model)
 	r.fingerprint = or(d.Fingerprint, r.fingerprint)

@@ -17,8 +17,8 @@ func (a *app) facts() api.Facts {
 	}
 	for _, c := range cfg.Canaries {
 		d := c.WithDefaults()
-		out := api.Canary{Name: c.Name, Schedule: d.Schedule, Prompt: c.Prompt, MaxTokens: d.MaxTokens, Stream: c.Streams()}
-		for _, spec := range c.Checks {
+		out := api.Canary{Name: c.Name, Schedule: d.Schedule, Task: d.Task, Prompt: d.Asks(), MaxTokens: d.MaxTokens, Stream: c.Streams()}
+		for _, spec := range d.Checks {
 			for kind, value := range spec {
 				out.Checks = append(out.Checks, fmt.Sprintf("%s: %v", kind, value))
 			}
