@@ -13,9 +13,13 @@ import { world } from "./fixtures.mjs";
 const dist = join(dirname(fileURLToPath(import.meta.url)), "..", "dist");
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 
-/** start serves a world; see fixtures.mjs for what a scenario can be. */
+/**
+ * start serves a world; see fixtures.mjs for what a scenario can be.
+ * scenario.tokens: scopes by token, where one is needed; scenario.session: the
+ * scopes of a session that a page comes with.
+ */
 export async function start(scenario = {}) {
-  const state = { world: world(scenario), streams: new Set(), refuse: undefined, noEvents: false, signedIn: !scenario.token, requests: [] };
+  const state = { world: world(scenario), streams: new Set(), refuse: undefined, noEvents: false, scopes: scenario.session, requests: [] };
   const server = createServer((req, res) => serve(state, scenario, req, res));
   await new Promise((done) => server.listen(scenario.port ?? 0, "127.0.0.1", done));
   const beat = setInterval(() => state.streams.forEach((s) => s.write(": beat\n\n")), 5_000);
@@ -56,9 +60,10 @@ function serve(state, scenario, req, res) {
   res.setHeader("Content-Security-Policy", "default-src 'self'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'");
   if (!url.pathname.startsWith("/v1/")) return file(url.pathname, res);
   state.requests.push(url.pathname + url.search);
-  if (url.pathname === "/v1/session" && req.method === "POST") return session(state, scenario, req, res);
+  if (url.pathname === "/v1/session") return session(state, scenario, req, res);
   if (state.refuse) return problem(res, state.refuse, "The store does not answer.");
-  if (!state.signedIn) return problem(res, 401, "A token is needed.");
+  if (scenario.tokens && !state.scopes) return problem(res, 401, "A token is needed.");
+  if (scenario.tokens && !state.scopes.includes("read")) return problem(res, 403, "This needs read.");
   if (url.pathname === "/v1/events") return events(state, res);
   const answer = state.world.answer(url.pathname, url.searchParams);
   if (answer === undefined) return problem(res, 404, "There is no such thing.");
@@ -74,12 +79,21 @@ function events(state, res) {
 }
 
 function session(state, scenario, req, res) {
+  const seen = () => ({ open: !scenario.tokens, authenticated: !scenario.tokens || !!state.scopes, ...(state.scopes ? { name: "tester" } : {}), scopes: scenario.tokens ? (state.scopes ?? []) : ["read", "observe", "operate"] });
+  if (req.method === "GET") return json(res, 200, seen());
+  if (req.method === "DELETE") {
+    state.scopes = undefined;
+    res.writeHead(204);
+    return res.end();
+  }
   let body = "";
   req.on("data", (d) => (body += d));
   req.on("end", () => {
-    if (JSON.parse(body).token !== scenario.token) return problem(res, 401, "No such token");
-    state.signedIn = true;
-    json(res, 200, { open: false, authenticated: true, scopes: ["read"] });
+    const scopes = scenario.tokens?.[JSON.parse(body).token];
+    if (!scopes) return problem(res, 401, "No such token");
+    if (scenario.picky && !scopes.includes("read")) return problem(res, 403, "This token lacks scope read");
+    state.scopes = scopes;
+    json(res, 200, seen());
   });
 }
 

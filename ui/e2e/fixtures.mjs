@@ -30,16 +30,19 @@ const iso = (ms) => new Date(ms).toISOString();
 
 /**
  * world makes one. scenario.kind: "degraded" (default), "calm", "empty",
- * "hostile"; scenario.targets: a number, for many; scenario.simulated.
+ * "hostile", "refused" (one key is), "shed" (traffic is held back without a
+ * verdict); scenario.targets: a number, for many; scenario.simulated.
  */
 export function world(scenario = {}) {
   const kind = scenario.kind ?? "degraded";
   const targets = kind === "empty" ? [] : scenario.targets ? many(scenario.targets) : few();
   if (kind === "degraded" || kind === "hostile") sicken(targets);
+  if (kind === "refused") refuse(targets);
+  if (kind === "shed") Object.assign(targets[0], { weight: 0.8 });
   const w = {
     simulated: scenario.simulated ?? false,
     targets,
-    routes: kind === "empty" ? [] : routesOf(targets, kind !== "calm"),
+    routes: kind === "empty" ? [] : routesOf(targets, kind === "degraded" || kind === "hostile"),
     incidents: kind === "degraded" || kind === "hostile" ? incidents() : [],
     changes: kind === "degraded" || kind === "hostile" ? changes() : [],
     hostile: kind === "hostile",
@@ -113,6 +116,13 @@ function sicken(targets) {
   set("mini-us", "failing", {
     score: 24, weight: 0.05, cause: "model",
     reasons: [{ signal: "sanity", code: "insane", text: "41 % of answers fail their checks, usually 0.4 %", evidence: 14.8 }],
+  });
+}
+
+function refuse(targets) {
+  Object.assign(targets[0], {
+    state: "unknown", score: 0, weight: 0, cause: "account",
+    reasons: [{ signal: "", code: "key_rejected", text: "the provider rejects our key (401)", evidence: 0 }],
   });
 }
 
@@ -196,14 +206,14 @@ function answer(w, path, q) {
     case "overrides":
       return { overrides: [] };
     case "slos":
-      return { slos: [slo("chat-first-token", "first_token < 2s", 0.99, 0.9934, 0.34), slo("chat-available", "availability", 0.999, 0.9981, -0.9)] };
+      return { slos: [slo("chat-first-token", "first_token < 2s", 0.99, 0.9934, 0.34), slo("chat-available", "availability", 0.999, 0.9981, -0.9), slo("chat-new", "availability", 0.99, 1, 1, 0.0721)] };
   }
   return undefined;
 }
 
-const slo = (name, indicator, objective, sli, left) => ({
+const slo = (name, indicator, objective, sli, left, complete = 1) => ({
   slo: name, scope: "chat", indicator, objective_ratio: objective, sli_ratio: sli, budget_remaining_ratio: left,
-  burn_rate_1h: 6.2, burn_rate_6h: 1.4, burn_rate_3d: null, good: 100, bad: 1, status: left < 0 ? "missed" : "at_risk",
+  burn_rate_1h: 6.2, burn_rate_6h: 1.4, burn_rate_3d: null, good: 100, bad: 1, data_completeness_ratio: complete, status: left < 0 ? "missed" : left < 0.5 ? "at_risk" : "met",
   window_start: iso(Date.now() - 2.6e9), window_end: iso(Date.now()),
 });
 
@@ -226,10 +236,11 @@ function evidence(t) {
   const h = (hypothesis, signal, nats, threshold_nats, more = {}) => ({ hypothesis, signal, nats, threshold_nats, ...more });
   const slow = t.state === "degraded";
   const dead = t.state === "down";
+  const small = t.state === "healthy" && t.weight < 1; // much evidence of a small difference
   const since = iso(Date.now() - onset);
   return [
     h("first token ×2", "first_token", slow ? 17.2 : 0, 12.37, slow ? { since, effect: 3.2, effect_low: 2.7, effect_high: 3.9 } : {}),
-    h("first token ×1.3", "first_token", slow ? 9.8 : 1.2, 11.61, { since }),
+    h("first token ×1.3", "first_token", slow ? 9.8 : small ? 12.4 : 1.2, 11.61, { since, effect: small ? 1.08 : 1.3, effect_low: 1.05, effect_high: 1.12 }),
     h("inter-token ×1.15", "inter_token", slow ? 6.1 : 0, 12.06, slow ? { since, effect: 1.4, effect_low: 1.1, effect_high: 1.6 } : {}),
     h("overload: slow and failing", "first_token", slow ? 10.2 : 0, 11.91, slow ? { since } : {}),
     h("97 % of calls fail", "availability", dead ? 31.4 : 0, 10.54, dead ? { since, effect: 1, effect_low: 0.9, effect_high: 1 } : {}),
@@ -296,7 +307,7 @@ function observations(w, t) {
     return {
       id: `o${i}`, at: iso(Date.now() - 4000 - i * (t.state === "healthy" ? 30_000 : 5_000)), source: "probe", trigger: t.state === "healthy" ? "schedule" : "suspicion",
       vantage: "us-east", target: t.id, canary: "capital", outcome: dead ? "server_error" : insane ? "bad_output" : "ok", status: dead ? 503 : 200,
-      late_seconds: 0.0004, self_lag_seconds: 0.0001, reused,
+      late_seconds: 0.0004, self_lag_seconds: 0.0001, reused, ...(i === 3 ? { doubtful: "gc" } : {}),
       timing: dead ? { ...cold, first_byte_seconds: 0.09, total_seconds: 0.1 } : { ...cold, first_byte_seconds: first * 0.8, first_token_seconds: first, inter_token_seconds: 0.012, total_seconds: first + 0.1 + 0.1 * r() },
       ...(dead ? { error: "503 Service Unavailable: upstream connect error" } : {
         tokens: { input: 21, output: insane ? 84 : 8, cached: 0, reasoning: 0, estimated: i % 9 === 4 }, cost_usd: 0.00013,

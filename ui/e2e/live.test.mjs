@@ -126,7 +126,7 @@ describe("live", { skip: missing }, () => {
   });
 
   test("a server with tokens asks for one, and lets in who has it", async (t) => {
-    const { page } = await opened(t, { kind: "calm", token: "sesame" });
+    const { page } = await opened(t, { kind: "calm", tokens: { sesame: ["read"] } });
     await page.waitForSelector("form.signin");
     assert.deepEqual(await axe(page), []);
     await shot(page, "signin");
@@ -137,6 +137,90 @@ describe("live", { skip: missing }, () => {
     await page.keyboard.press("Enter");
     await page.waitForSelector("a.cell");
     await page.waitForSelector(".link.live");
+  });
+
+  for (const picky of [false, true]) {
+    test(`a token that may not read is ${picky ? "refused by the server" : "given back"}, and another is asked for`, async (t) => {
+      const { fake, page } = await opened(t, { kind: "calm", picky, tokens: { blind: ["observe"], sesame: ["read"] } });
+      await page.fill("#token", "blind");
+      await page.click("form.signin button");
+      await page.waitForSelector("[role=alert]");
+      assert.match(await page.textContent("[role=alert]"), /scope.* read/);
+      assert.equal((await (await fetch(`${fake.url}/v1/session`)).json()).authenticated, false);
+      await page.fill("#token", "sesame");
+      await page.click("form.signin button");
+      await page.waitForSelector("a.cell");
+    });
+  }
+
+  test("a session that may not read is asked for another token, and can be left", async (t) => {
+    const { page } = await opened(t, { kind: "calm", session: ["observe"], tokens: { sesame: ["read"] } });
+    await page.waitForSelector("form.signin [role=alert]");
+    assert.match(await page.textContent("[role=alert]"), /“tester” has scope observe only/);
+    assert.deepEqual(await axe(page), []);
+    await shot(page, "signin-locked");
+    await page.fill("#token", "sesame");
+    await page.click("form.signin button");
+    await page.waitForSelector("a.cell");
+    await page.waitForSelector(".link.live");
+    await page.click("text=Sign out");
+    await page.waitForSelector("form.signin");
+    assert.equal(await page.locator("a.cell, button:text-is('Sign out')").count(), 0);
+    await page.fill("#token", "sesame");
+    await page.click("form.signin button");
+    await page.waitForSelector("a.cell");
+    await page.waitForSelector(".link.live");
+  });
+
+  test("who may only read is told so where others acknowledge", async (t) => {
+    const { page } = await opened(t, { session: ["read"], tokens: {} }, "/incidents/0197a1");
+    await page.waitForSelector("text=token of scope operate");
+    assert.equal(await page.locator("button:text-is('Acknowledge')").count(), 0);
+    await page.close();
+    const free = await opened(t, {}, "/incidents/0197a1");
+    await free.page.waitForSelector("button:text-is('Acknowledge')");
+  });
+
+  test("a refused key is said on top, on its tile and on its page, with its weight", async (t) => {
+    const { page } = await opened(t, { kind: "refused" });
+    await page.waitForSelector("[data-target=gpt-us].refused");
+    assert.match(await page.textContent("[data-target=gpt-us]"), /our key is refused.*weight 0/s);
+    assert.match(await page.textContent("[data-testid=sentence]"), /gpt-us has no verdict: our key is refused, weight 0/);
+    assert.deepEqual(await axe(page), []);
+    await shot(page, "refused");
+    await page.click("[data-target=gpt-us]");
+    await page.waitForSelector(".why .reasons li");
+    assert.match(await page.textContent("[data-testid=verdict]"), /The provider rejects our key/);
+    assert.doesNotMatch(await page.textContent(".why .reasons"), /nats/);
+  });
+
+  test("a weight that is held back without a verdict says by what", async (t) => {
+    const { page } = await opened(t, { kind: "shed" }, "/targets/gpt-us");
+    await page.waitForSelector(".evidence-list li.over");
+    assert.match(await page.textContent("[data-testid=verdict]"), /No verdict against it; weight 0.8, held back by evidence of a difference too small/);
+    assert.match(await page.textContent(".evidence-list li.over"), /over the threshold but no verdict: it needs a practical size as well/);
+    await page.waitForSelector(".usual");
+    assert.match(await page.textContent(".usual"), /failed calls.*wrong answers/s);
+    assert.match(await page.textContent(".facts"), /\$2\.50/);
+    await shot(page, "shed");
+  });
+
+  test("a doubtful probe explains itself to the keyboard", async (t) => {
+    const { page } = await opened(t, { kind: "calm" }, "/targets/gpt-us");
+    const tip = page.locator(".hint [role=tooltip]").first();
+    await tip.waitFor({ state: "attached" });
+    assert.equal(await tip.isVisible(), false);
+    await page.locator(".hint").first().focus();
+    await tip.waitFor({ state: "visible" });
+    assert.match(await tip.textContent(), /the outcome counts, the timings do not/);
+    assert.deepEqual(await axe(page), []);
+    await shot(page, "doubtful");
+  });
+
+  test("an objective that is met over little data says so", async (t) => {
+    const { page } = await opened(t, { kind: "calm" }, "/slos");
+    await page.waitForSelector("table.list td");
+    assert.match(await page.textContent("table.list"), /met so far, 7 % of data/);
   });
 
   test("the keyboard walks everywhere", async (t) => {

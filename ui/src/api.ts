@@ -253,6 +253,17 @@ export interface Attainment {
   status: string; // met, at_risk, missed, no_data
 }
 
+/** Session is who the server takes this page's reader for. */
+export interface Session {
+  open: boolean; // the server asks nobody who they are
+  authenticated: boolean;
+  name?: string; // of the token
+  scopes: string[] | null;
+}
+
+/** may reports whether a session has a scope. */
+export const may = (s: Session, scope: "read" | "operate") => s.open || (s.authenticated && !!s.scopes?.includes(scope));
+
 /** ApiError is an answer that is not what was asked for. */
 export class ApiError extends Error {
   constructor(
@@ -279,18 +290,41 @@ export async function get<T>(path: string, params: Params = {}): Promise<T> {
 }
 
 /** send writes. The session's cookie is the credential; it is SameSite=Strict. */
-export async function send(method: "POST" | "DELETE", path: string, body: unknown): Promise<void> {
+export async function send(method: "POST" | "DELETE", path: string, body?: unknown): Promise<void> {
+  await sent(method, path, body);
+}
+
+async function sent(method: "POST" | "DELETE", path: string, body: unknown): Promise<Response> {
   const res = await fetch(path, {
     method,
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
     signal: AbortSignal.timeout(15_000),
   });
   if (!res.ok) throw new ApiError(res.status, await problem(res));
+  return res;
 }
 
-/** signIn trades a token for a session cookie. */
-export const signIn = (token: string) => send("POST", "/v1/session", { token });
+/**
+ * signIn trades a token for a session cookie. One that may not read is of no
+ * use here: it is given back at once, or it would lock the page for hours.
+ */
+export async function signIn(token: string): Promise<void> {
+  const s = (await (await sent("POST", "/v1/session", { token })).json()) as Session;
+  if (may(s, "read")) return;
+  await signOut();
+  throw new ApiError(403, noReading(s));
+}
+
+/** signOut ends the session. */
+export const signOut = () => send("DELETE", "/v1/session");
+
+/** noReading says why a session shows nothing. */
+export function noReading(s: Session): string {
+  const scopes = s.scopes ?? [];
+  const has = scopes.length === 0 ? "no scope" : `scope ${scopes.join(" and ")} only`;
+  return `token ${s.name ? `“${s.name}” ` : ""}has ${has}; to look, scope read is needed`;
+}
 
 /** problem reads an RFC 9457 document, or says what there is to say without one. */
 async function problem(res: Response): Promise<string> {

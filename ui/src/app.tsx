@@ -9,7 +9,7 @@ import { Overview } from "./overview";
 import { Age } from "./parts";
 import { type Page, go, page, useWhere } from "./path";
 import { Routing } from "./routing";
-import { SignIn } from "./signin";
+import { SignIn, SignOut } from "./signin";
 import { Slos } from "./slos";
 import { TargetPage } from "./target";
 import { type Theme, nextTheme, setTheme, theme } from "./theme";
@@ -52,6 +52,7 @@ export function App() {
             Find <kbd>/</kbd>
           </button>
           <ThemeButton />
+          <SignOut />
           <button type="button" class="tool" onClick={() => setDialog("help")} aria-label="Keyboard help" title="Keyboard help ( ? )">
             ?
           </button>

@@ -6,7 +6,7 @@ import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { State } from "./api";
 import { known, time } from "./api";
-import { clock, count, percent, seconds, span, utc, weight, words } from "./format";
+import { clock, percent, plural, seconds, span, utc, weight, words } from "./format";
 import { Mark, When } from "./parts";
 import { type Chart, type Past, empty, latest } from "./past";
 import { columns, drawn, palette } from "./plot";
@@ -49,7 +49,7 @@ function Cursor({ past, pointer }: { past: Past; pointer: Pointer }) {
     <p class="cursor num quiet small">
       {t === undefined ? (
         <>
-          <When t={past.from * 1000} /> to <When t={past.to * 1000} />, a point each {span(past.step)}{past.simulatedUntil > past.from && "; the striped part is simulated"}; drag to look closer
+          <When t={past.from * 1000} /> to <When t={past.to * 1000} />, a point each {span(past.step)}{past.simulatedUntil > past.from && "; the tinted part is simulated"}; drag to look closer
         </>
       ) : (
         <>
@@ -170,6 +170,7 @@ function Readout({ chart, pointer }: { chart: Chart; pointer: Pointer }) {
           {chart.interval!.name} {percent(low)} to {percent(high)}
         </span>
       )}
+      {chart.note && <span class="quiet">{chart.note}</span>}
       {chart.usual && (
         <span class="num quiet">
           <i class="stroke band" aria-hidden="true" />
@@ -188,7 +189,7 @@ export function print(chart: Chart, v: number | null): string {
     case "ratio":
       return percent(v);
     case "tokens":
-      return `${count(v)} tokens`;
+      return plural(v, "token");
     case "weight":
       return weight(v);
   }

@@ -96,6 +96,16 @@ describe("the past", () => {
     expect(r.lines[0]!.values[89]).toBe(0);
     expect(r.interval.high[0]).toBeLessThan(0.15);
   });
+  test("pools over no change of verdict, so that a recovery shows at once", () => {
+    const t = Array.from({ length: 100 }, (_, i) => i * 10);
+    const k = t.map((v) => (v >= 400 && v < 700 ? 1 : 0));
+    const r = rate("rate", t, k, t.map(() => 1), [400, 700]);
+    expect([39, 40, 69, 70, 99].map((i) => r.lines[0]!.values[i])).toEqual([0, 1, 1, 0, 0]);
+    expect(r.interval.high[70]).toBeGreaterThan(0.2); // of ten calls, not of one
+    expect(r.note).toContain("30 calls");
+    expect(rate("rate", t, k, t.map(() => 1)).lines[0]!.values[70]).toBeCloseTo(29 / 30);
+    expect(rate("rate", t, k, t.map(() => 40)).note).toBeUndefined();
+  });
   test("its intervals are Wilson's", () => {
     const [low, high] = wilson(5, 50);
     expect(low).toBeCloseTo(0.0434, 3);

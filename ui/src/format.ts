@@ -30,13 +30,25 @@ export function count(n: number | undefined): string {
   return s.replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 }
 
+/** share prints a ratio that was rounded along with its siblings: "62 %", "0.4 %"; "<0.1 %" where rounding left nothing of something. */
+export function share(ratio: number, trickles = false): string {
+  if (trickles && ratio === 0) return "<0.1 %";
+  return `${trim(ratio * 100, 1)} %`;
+}
+
+/** plural prints a count with its noun: "1 token", "2 tokens", "1 canary", "3 canaries". */
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return `${count(n)} ${count(n) === "1" ? one : many}`;
+}
+
 /** weight prints a fraction as the API has it: "1", "0.4", "0.05". */
 export function weight(w: number | undefined): string {
   return w === undefined || !Number.isFinite(w) ? dash : trim(w, 2);
 }
 
-/** nats prints evidence: "17 nats", "0.4 nats". */
+/** nats prints evidence: "17 nats", "0.4 nats"; nothing where there is none to speak of. */
 export function nats(n: number): string {
+  if (!(n >= 0.05)) return "";
   return `${trim(n, n < 10 ? 1 : 0)} nats`;
 }
 
@@ -45,6 +57,12 @@ export function usd(n: number | undefined): string {
   if (n === undefined || !Number.isFinite(n)) return dash;
   if (n === 0) return "$0";
   return n < 0.01 ? `$${n.toPrecision(2)}` : `$${n.toFixed(2)}`;
+}
+
+/** price prints dollars per million tokens, all its digits: "$2.50", "$0.075". */
+export function price(n: number): string {
+  const cents = n.toFixed(2);
+  return `$${Math.abs(Number(cents) - n) < 1e-9 ? cents : trim(n, 4)}`;
 }
 
 /** span prints a long duration, coarsely: "40 s", "12 min", "3 h 5 min", "2 d". */

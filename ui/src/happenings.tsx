@@ -53,7 +53,7 @@ function Why({ incident }: { incident: Incident }) {
   if (best) {
     return (
       <p class="evidence">
-        {dateless(best.text)} <span class="num quiet">({nats(best.evidence)} of evidence)</span>
+        {dateless(best.text)} {nats(best.evidence) && <span class="num quiet">({nats(best.evidence)} of evidence)</span>}
       </p>
     );
   }

@@ -1,12 +1,12 @@
 // Incidents: all of them, and one with its timeline and the alerts it sent.
 
 import { useState } from "preact/hooks";
-import { type Incident, get, known, send, time } from "./api";
+import { type Incident, get, known, may, send, time } from "./api";
 import { span, utc } from "./format";
 import { useEvery, useLoad } from "./load";
 import { Age, Mark, StateWord, TargetLink, When } from "./parts";
 import { dateless } from "./sentence";
-import { explain } from "./world";
+import { explain, useWorld } from "./world";
 
 export function Incidents({ id }: { id?: string }) {
   return id === undefined ? <All /> : <One key={id} id={id} />;
@@ -126,6 +126,7 @@ function One({ id }: { id: string }) {
 
 function Acts({ incident: i, again }: { incident: Incident; again: () => void }) {
   const [said, say] = useState("");
+  const allowed = useWorld((w) => !w.session || may(w.session, "operate"));
   const acknowledge = () => send("POST", `/v1/incidents/${encodeURIComponent(i.id)}/ack`, {}).then(again, (err: unknown) => say(`Not acknowledged: ${explain(err)}.`));
   const copy = () =>
     navigator.clipboard.writeText(markdown(i)).then(
@@ -139,11 +140,14 @@ function Acts({ incident: i, again }: { incident: Incident; again: () => void })
           Acknowledged by {i.acknowledged_by} at <When t={time(i.acknowledged_at)} />.
         </span>
       ) : (
-        i.state === "open" && (
+        i.state === "open" &&
+        (allowed ? (
           <button type="button" onClick={acknowledge}>
             Acknowledge
           </button>
-        )
+        ) : (
+          <span class="quiet">Not acknowledged; to do so, sign in with a token of scope operate.</span>
+        ))
       )}
       <button type="button" onClick={copy}>
         Copy as Markdown

@@ -2,13 +2,14 @@
 // score, and its last hour. A healthy cell is nearly all white.
 
 import { useEffect, useState } from "preact/hooks";
-import { type Target, known, severity } from "./api";
+import { type State, type Target, known, severity } from "./api";
 import { seconds, weight } from "./format";
 import { memo } from "./memo";
 import { type Row, matrix } from "./model";
 import { Mark } from "./parts";
 import { targetPath } from "./path";
 import { Spark } from "./spark";
+import { refusal, tint } from "./trouble";
 
 /** So many rows are drawn at once; more follow, so that the page never stands still for long. */
 const chunk = 12;
@@ -81,7 +82,7 @@ const Cell = memo(function Cell({ target: t }: { target: Target }) {
   const usual = t.usual?.find((u) => u.signal === "first_token");
   const why = t.reasons?.[0]?.text;
   return (
-    <a class={`cell ${state}`} href={targetPath(t.id)} data-target={t.id} title={why}>
+    <a class={`cell ${tint(t)}`} href={targetPath(t.id)} data-target={t.id} title={why}>
       <span class="top">
         <Mark state={state} />
         <span class="id">{t.id}</span>
@@ -91,10 +92,18 @@ const Cell = memo(function Cell({ target: t }: { target: Target }) {
       </span>
       <Spark line={t.sparkline} usual={usual} />
       <span class={t.weight < 0.995 ? "foot moved" : "foot"}>
-        <span>{severity(state) > 0 || state === "recovering" ? state : t.suspected ? "looking harder" : state === "unknown" ? "no verdict" : t.region || "global"}</span>
+        <span class="is">{standing(t, state)}</span>
         {t.weight < 0.995 && <span class="num">weight {weight(t.weight)}</span>}
         <span class="num p50">{t.first_token ? seconds(t.first_token.p50) : ""}</span>
       </span>
     </a>
   );
 });
+
+/** standing is a target's state in the one or two words that its tile has room for. */
+function standing(t: Target, state: State): string {
+  if (severity(state) > 0 || state === "recovering") return state;
+  const refused = refusal(t);
+  if (refused || t.suspected) return refused ?? "looking harder";
+  return state === "unknown" ? "no verdict" : t.region || "global";
+}

@@ -1,6 +1,8 @@
 // From what the API says to what the overview draws. Pure.
 
-import { type Mode, type Route, type State, type Target, known, severity } from "./api";
+import { type Mode, type Route, type State, type Target, known } from "./api";
+import { apportion, unitFor } from "./apportion";
+import { gravity } from "./trouble";
 
 /** Row is a model of a provider, with its targets by region. */
 export interface Row {
@@ -32,11 +34,12 @@ export function matrix(targets: Target[]): Matrix {
   return { regions: [...regions].sort(), rows: sorted };
 }
 
-/** Part is one target's part of a route. */
+/** Part is one target's part of a route. Its shares are rounded with their siblings', so that they add up and every figure made of them agrees. */
 export interface Part {
   target: string;
   tier: number;
   share: number;
+  trickles: boolean; // it gets something, though share is 0
   before: number; // its share an hour ago, or, where nobody knows, when all is well
   well: number; // its share when all is well
   weight: number;
@@ -55,13 +58,18 @@ export function routes(all: Route[] | undefined): RouteView[] {
   return (all ?? []).map((r) => {
     const then = r.hour_ago && new Map(r.hour_ago.targets.map((t) => [t.target, t.share]));
     const well = wellShares(r);
-    const parts = (r.now?.targets ?? [])
-      .map((t) => ({
+    const now = r.now?.targets ?? [];
+    const columns = [now.map((t) => t.share), now.map((t) => (then ?? well).get(t.target) ?? 0), now.map((t) => well.get(t.target) ?? 0)];
+    const unit = unitFor(...columns);
+    const [share, before, usually] = columns.map((c) => apportion(c, unit)) as [number[], number[], number[]];
+    const parts = now
+      .map((t, i) => ({
         target: t.target,
         tier: t.tier,
-        share: t.share,
-        before: (then ?? well).get(t.target) ?? 0,
-        well: well.get(t.target) ?? 0,
+        share: share[i]!,
+        trickles: t.share > 0 && share[i] === 0,
+        before: before[i]!,
+        well: usually[i]!,
         weight: t.weight,
         state: known(t.state),
       }))
@@ -90,7 +98,7 @@ export function wellShares(r: Route): Map<string, number> {
 /** worst orders targets: the sickest first, then the lowest score. */
 export function worst(targets: Target[]): Target[] {
   return [...targets].sort((a, b) => {
-    const s = severity(known(b.state)) - severity(known(a.state));
+    const s = gravity(b) - gravity(a);
     return s || a.score - b.score || a.id.localeCompare(b.id);
   });
 }

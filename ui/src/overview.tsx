@@ -1,12 +1,13 @@
 // The overview: what is wrong, where, what was done about it, in one look.
 
-import { type Target, known } from "./api";
+import type { Target } from "./api";
 import { ChangeList, IncidentList } from "./happenings";
 import { Matrix } from "./matrix";
 import { routes as routeViews } from "./model";
 import { When, TargetLink } from "./parts";
 import { RouteList } from "./routes";
 import { type Part, sentence } from "./sentence";
+import { tint } from "./trouble";
 import { useWorld } from "./world";
 
 export function Overview() {
@@ -50,9 +51,9 @@ function Headline({ targets, views }: { targets: Target[]; views: ReturnType<typ
 function Words({ part, targets }: { part: Part; targets: Target[] }) {
   if (typeof part === "string") return <>{part}</>;
   if ("target" in part) {
-    const state = known(targets.find((t) => t.id === part.target)?.state);
+    const of = targets.find((t) => t.id === part.target);
     return (
-      <span class={`subject ${state}`}>
+      <span class={`subject ${of ? tint(of) : "unknown"}`}>
         <TargetLink id={part.target} />
       </span>
     );

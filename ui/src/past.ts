@@ -74,7 +74,7 @@ export function past(first: Series, inter: Series, tokens: Series): Past {
     step: first.step_seconds,
     gap,
     t,
-    charts: charts(first, inter, tokens, column, t, stepColumn(t, steps)),
+    charts: charts(first, inter, tokens, column, t, stepColumn(t, steps), turns(first)),
     states: steps.map(({ at, state }) => ({ at: Math.max(at, from), state })),
     changes: first.changes,
     simulatedUntil: time(first.simulated_until) / 1000,
@@ -113,7 +113,7 @@ function stepColumn(t: number[], steps: { at: number; weight: number }[]): Colum
 
 type Picker = (s: Series, pick: (p: Point) => number | undefined) => Column;
 
-function charts(first: Series, inter: Series, tokens: Series, column: Picker, t: number[], weights: Column): Chart[] {
+function charts(first: Series, inter: Series, tokens: Series, column: Picker, t: number[], weights: Column, cuts: number[]): Chart[] {
   const quantiles = (s: Series, which: ("p50" | "p95" | "p99")[]): Line[] =>
     which.map((q) => ({ name: q, values: column(s, (p) => p[q]), weight: q === "p50" ? "strong" : q === "p95" ? "medium" : "faint" }));
   return [
@@ -122,48 +122,66 @@ function charts(first: Series, inter: Series, tokens: Series, column: Picker, t:
       key: "errors",
       title: "Errors",
       unit: "ratio",
-      ...rate("rate", t, column(first, (p) => p.errors?.bad), column(first, (p) => p.errors?.total)),
+      ...rate("rate", t, column(first, (p) => p.errors?.bad), column(first, (p) => p.errors?.total), cuts),
       least: 0.05,
       most: 1,
     },
     { key: "output_tokens", title: "Output length", unit: "tokens", lines: quantiles(tokens, ["p50", "p95"]), usual: tokens.usual },
-    { key: "sanity", title: "Sane answers", unit: "ratio", ...sanity(first, t, column), least: 1, most: 1 },
+    { key: "sanity", title: "Sane answers", unit: "ratio", ...sanity(first, t, column, cuts), least: 1, most: 1 },
     { key: "inter_token", title: "Between tokens", unit: "seconds", lines: quantiles(inter, ["p50", "p95"]), usual: inter.usual },
     { key: "weight", title: "Weight", unit: "weight", lines: [{ name: "weight", values: weights, weight: "strong" }], least: 1, most: 1, stepped: true },
   ];
 }
 
 /** sanity is all checks together, and each on its own where there are several. */
-function sanity(s: Series, t: number[], column: Picker): Pick<Chart, "lines" | "interval"> {
+function sanity(s: Series, t: number[], column: Picker, cuts: number[]): Pooled {
   const sane = column(s, (p) => p.counts.ok);
   const insane = column(s, (p) => (p.counts.bad_output ?? 0) + (p.counts.refusal ?? 0));
-  const out = rate("all checks", t, sane, add(sane, insane));
+  const out = rate("all checks", t, sane, add(sane, insane), cuts);
   const names = [...new Set(s.points.flatMap((p) => Object.keys(p.checks ?? {})))].sort();
   if (names.length < 2) return out;
   for (const n of names.slice(0, 4)) {
     const passed = column(s, (p) => p.checks?.[n]?.passed);
     const failed = column(s, (p) => p.checks?.[n]?.failed);
-    out.lines.push({ ...rate(n, t, passed, add(passed, failed)).lines[0]!, weight: "faint" });
+    out.lines.push({ ...rate(n, t, passed, add(passed, failed), cuts).lines[0]!, weight: "faint" });
   }
   return out;
 }
 
 const add = (a: Column, b: Column): Column => a.map((v, i) => (v === null && b[i] === null ? null : (v ?? 0) + (b[i] ?? 0)));
 
+/** turns are when the verdict changed, seconds, in order. */
+function turns(s: Series): number[] {
+  const steps = s.steps.filter((x, i) => i > 0 && known(x.state) !== known(s.steps[i - 1]!.state)).map((x) => x.at);
+  const changes = s.changes.filter((c) => known(c.from) !== known(c.to)).map((c) => c.at);
+  return [...new Set([...steps, ...changes].map((at) => time(at) / 1000))].sort((a, b) => a - b);
+}
+
 /** One call says nothing about a rate: so many are put together, reaching over at most so many steps. */
 const enough = 30;
 const reach = 60;
 
+/** Right after a change of verdict so many are enough, until more have come. */
+const fewest = 10;
+
+type Pooled = Pick<Chart, "lines" | "note"> & { interval: NonNullable<Chart["interval"]> };
+
 /**
  * rate is k of n as a line with its 95 % interval (Wilson), over a window that
  * trails each step and is as short as it can be and still hold enough calls.
- * At the left edge, where the past is not known, it reaches ahead instead.
+ * It does not reach over a cut, so that a recovery shows at once. Where it has
+ * nothing behind it, at the left edge and after a cut, it reaches ahead.
  */
-export function rate(name: string, t: number[], k: Column, n: Column): { lines: Line[]; interval: NonNullable<Chart["interval"]> } {
+export function rate(name: string, t: number[], k: Column, n: Column, cuts: number[] = []): Pooled {
+  const ends = [...cuts.map((c) => first(t, c)), t.length];
+  let start = 0;
+  let piece = 0;
+  let pooled = false;
   const values: Column = t.map(() => null);
   const low: Column = t.map(() => null);
   const high: Column = t.map(() => null);
   for (let i = 0; i < t.length; i++) {
+    for (; i >= ends[piece]!; piece++) start = ends[piece]!;
     if (n[i] === null || n[i] === undefined) continue;
     let bad = 0;
     let all = 0;
@@ -172,13 +190,21 @@ export function rate(name: string, t: number[], k: Column, n: Column): { lines: 
       all += n[j] ?? 0;
     };
     let from = i;
-    for (; from >= 0 && from > i - reach && all < enough; from--) take(from);
-    for (let j = i + 1; from < 0 && j < t.length && j < reach && all < enough; j++) take(j);
+    for (; from >= start && from > i - reach && all < enough; from--) take(from);
+    const wanted = start === 0 ? enough : fewest;
+    for (let j = i + 1; from < start && j < ends[piece]! && j < start + reach && all < wanted; j++) take(j);
     if (all === 0) continue;
+    pooled ||= all > n[i]!;
     values[i] = bad / all;
     [low[i], high[i]] = wilson(bad, all);
   }
-  return { lines: [{ name, values, weight: "strong" }], interval: { low, high, name: "95 % interval" } };
+  return { lines: [{ name, values, weight: "strong" }], interval: { low, high, name: "95 % interval" }, note: pooled ? `a point pools up to ${enough} calls of one verdict, those before it first` : undefined };
+}
+
+/** first is the index of the first time that is not before at. */
+function first(t: number[], at: number): number {
+  const i = t.findIndex((v) => v >= at);
+  return i < 0 ? t.length : i;
 }
 
 /** wilson is the 95 % interval of a rate of which k in n were seen. */

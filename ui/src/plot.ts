@@ -176,6 +176,7 @@ function tick(chart: Chart, v: number): string {
 function underlay(u: uPlot, { chart, past }: Now, colour: Palette): void {
   const { ctx, bbox } = u;
   ctx.save();
+  if (past.simulatedUntil > past.from) invented(u, past, colour);
   if (chart.usual && chart.usual.p95 > 0) {
     const top = Math.max(bbox.top, u.valToPos(chart.usual.p95, "y", true));
     const bottom = Math.min(bbox.top + bbox.height, u.valToPos(chart.usual.p05, "y", true));
@@ -184,12 +185,21 @@ function underlay(u: uPlot, { chart, past }: Now, colour: Palette): void {
     ctx.fillStyle = colour("band-line");
     ctx.fillRect(bbox.left, Math.round(u.valToPos(chart.usual.median, "y", true)), bbox.width, devicePixelRatio);
   }
-  if (past.simulatedUntil > past.from) {
-    const x = Math.min(bbox.left + bbox.width, u.valToPos(Math.min(past.simulatedUntil, past.to), "x", true));
-    ctx.fillStyle = colour("invented");
-    for (let at = bbox.left; at < x; at += 7 * devicePixelRatio) ctx.fillRect(at, bbox.top, devicePixelRatio, bbox.height);
-  }
   ctx.restore();
+}
+
+/** invented tints history that was made up, and says so where there is room. */
+function invented(u: uPlot, past: Past, colour: Palette): void {
+  const { ctx, bbox } = u;
+  const width = Math.min(bbox.width, u.valToPos(Math.min(past.simulatedUntil, past.to), "x", true) - bbox.left);
+  ctx.fillStyle = colour("invented");
+  ctx.fillRect(bbox.left, bbox.top, width, bbox.height);
+  if (width < 80 * devicePixelRatio) return;
+  ctx.fillStyle = colour("quiet");
+  ctx.font = `${11 * devicePixelRatio}px ${getComputedStyle(u.root).fontFamily}`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "top";
+  ctx.fillText("simulated", bbox.left + 6 * devicePixelRatio, bbox.top + 4 * devicePixelRatio);
 }
 
 /** verdicts draws a line where the verdict changed. */

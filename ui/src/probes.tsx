@@ -76,7 +76,7 @@ const Probe = memo(function Probe({ o, longest, canary }: { o: Observation; long
           {o.canary ?? o.source}
           {o.trigger === "suspicion" && " · looking harder"}
           {o.source === "simulated" && " · simulated"}
-          {o.doubtful && <span title={`our own host may have spoiled this one: ${o.doubtful}`}> · doubtful</span>}
+          {o.doubtful && <Doubtful id={o.id} why={o.doubtful} />}
         </span>
       </td>
       <td>
@@ -111,6 +111,27 @@ const Probe = memo(function Probe({ o, longest, canary }: { o: Observation; long
     </tr>
   );
 });
+
+/** Doubtful explains itself to whoever points at it or tabs to it. */
+function Doubtful({ id, why }: { id: string; why: string }) {
+  return (
+    <>
+      {" · "}
+      <span class="hint" tabIndex={0} aria-describedby={`doubt-${id}`}>
+        doubtful
+        <span role="tooltip" id={`doubt-${id}`}>
+          {doubt(why)}
+        </span>
+      </span>
+    </>
+  );
+}
+
+/** doubt says what our own host may have done to a probe. */
+export function doubt(why: string): string {
+  const what = why === "gc" ? "our own process paused to tidy its memory" : why === "lag" ? "our own host was busy and late" : `our own host may have spoiled this one (${words(why)})`;
+  return `${what}: the outcome counts, the timings do not`;
+}
 
 export interface Phase {
   name: "dns" | "connect" | "tls" | "wait" | "decode";

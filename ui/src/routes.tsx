@@ -1,7 +1,7 @@
 // Routes: where traffic goes now, and as a ghost behind it where it went an
 // hour ago. A part is told from its neighbour by its label, never by hue alone.
 
-import { percent, weight } from "./format";
+import { share, trim, weight } from "./format";
 import { memo } from "./memo";
 import type { Part, RouteView } from "./model";
 import { Mark, TargetLink } from "./parts";
@@ -30,16 +30,16 @@ export function RouteBar({ route, level: Heading = "h3" }: { route: RouteView; l
       <Heading>
         {route.name}
         {modes[route.mode] && <span class={`mode ${route.mode}`}>{modes[route.mode]}</span>}
-        {route.moved > 0.02 && <span class="aside num">{percent(route.moved)} moved{route.known && " in an hour"}</span>}
+        {route.moved > 0.02 && <span class="aside num">{share(route.moved)} moved{route.known && " in an hour"}</span>}
       </Heading>
       <div class="bar" aria-hidden="true">
         {route.parts.map((p) => (
-          <Segment key={p.target} part={p} share={p.share} label />
+          <Segment key={p.target} part={p} of={p.share} label />
         ))}
       </div>
       <div class="bar before" aria-hidden="true">
         {route.parts.map((p) => (
-          <Segment key={p.target} part={p} share={p.before} />
+          <Segment key={p.target} part={p} of={p.before} />
         ))}
       </div>
       <Tiers route={route} />
@@ -47,11 +47,11 @@ export function RouteBar({ route, level: Heading = "h3" }: { route: RouteView; l
   );
 }
 
-function Segment({ part, share, label }: { part: Part; share: number; label?: boolean }) {
-  if (share < 0.0005) return null;
+function Segment({ part, of, label }: { part: Part; of: number; label?: boolean }) {
+  if (of < 0.0005) return null;
   return (
-    <div class={`segment tier${Math.min(part.tier, 3)}`} style={{ flexGrow: share }} title={`${part.target}: ${percent(share)}`}>
-      {label && share >= 0.18 && <span>{part.target}</span>}
+    <div class={`segment tier${Math.min(part.tier, 3)}`} style={{ flexGrow: of }} title={`${part.target}: ${share(of)}`}>
+      {label && of >= 0.18 && <span>{part.target}</span>}
     </div>
   );
 }
@@ -80,7 +80,7 @@ function Tiers({ route }: { route: RouteView }) {
                   <Mark state={p.state} /> <TargetLink id={p.target} />
                 </td>
                 <td class="num quiet" title="fraction of its normal traffic that it is fit to take">{p.weight < 0.995 ? `weight ${weight(p.weight)}` : ""}</td>
-                <td class="num share">{percent(p.share)}</td>
+                <td class="num share">{share(p.share, p.trickles)}</td>
                 <td class="num delta">{delta(p)}</td>
               </tr>
             )),
@@ -91,7 +91,7 @@ function Tiers({ route }: { route: RouteView }) {
 }
 
 function delta(p: Part): string {
-  const points = Math.round((p.share - p.before) * 100);
-  if (points === 0) return "";
-  return `${points > 0 ? "+" : "\u2212"}${Math.abs(points)} pt`;
+  const points = trim(Math.abs(p.share - p.before) * 100, 1);
+  if (points === "0") return "";
+  return `${p.share > p.before ? "+" : "\u2212"}${points} pt`;
 }

@@ -3,8 +3,9 @@
 
 import { useState } from "preact/hooks";
 import { type Override, type Route, type Router, get, time } from "./api";
-import { percent, weight } from "./format";
+import { share, weight } from "./format";
 import { useEvery, useLoad } from "./load";
+import { apportion, unitFor } from "./apportion";
 import { routes as views } from "./model";
 import { Age, TargetLink, When } from "./parts";
 import { RouteBar } from "./routes";
@@ -58,10 +59,13 @@ function Imagined({ route, down }: { route: string; down: string }) {
   const [got] = useLoad(`${route} ${down}`, () => get<Then>(`/v1/routes/${encodeURIComponent(route)}/preview`, { down }));
   if (got.error) return <p class="wrong">{got.error}</p>;
   if (!got.data) return null;
-  const moved = got.data.targets.filter((t) => t.share_then > 0.0005 || t.share_now > 0.0005);
+  const columns = [got.data.targets.map((t) => t.share_now), got.data.targets.map((t) => t.share_then)] as const;
+  const unit = unitFor(...columns);
+  const [now, then] = columns.map((c) => apportion(c, unit)) as [number[], number[]];
+  const moved = got.data.targets.map((t, i) => ({ target: t.target, now: now[i]!, then: then[i]! })).filter((t) => t.now > 0 || t.then > 0);
   return (
     <p role="status">
-      {moved.map((t) => `${t.target} ${percent(t.share_now)} → ${percent(t.share_then)}`).join("; ")}.
+      {moved.map((t) => `${t.target} ${share(t.now)} → ${share(t.then)}`).join("; ")}.
       {got.data.panic && " What is left could not carry the route: panic."}
     </p>
   );

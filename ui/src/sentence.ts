@@ -1,9 +1,10 @@
 // The one sentence on top: what is wrong, how one knows, what was done about
 // it, since when. Pure; a list of parts so that the page can link and date them.
 
-import { type Target, known, severity, time } from "./api";
-import { percent } from "./format";
+import { type Target, known, time } from "./api";
+import { share, weight } from "./format";
 import { type RouteView, tally, worst } from "./model";
+import { gravity, refusal } from "./trouble";
 
 export type Part = string | { target: string } | { route: string } | { since: number };
 
@@ -15,7 +16,7 @@ export interface Sentence {
 export function sentence(targets: Target[], routes: RouteView[]): Sentence {
   const mode = routes.find((r) => r.mode === "panic" || r.mode === "frozen");
   const tail: Part[] = mode ? [" ", ...modeWords(mode)] : [];
-  const sick = worst(targets).filter((t) => severity(known(t.state)) > 0);
+  const sick = worst(targets).filter((t) => gravity(t) > 0);
   const first = sick[0];
   if (first) return { tone: "bad", parts: [...sickWords(first, sick, routes), ...tail] };
   const calm = wellWords(targets);
@@ -23,10 +24,11 @@ export function sentence(targets: Target[], routes: RouteView[]): Sentence {
 }
 
 function sickWords(first: Target, sick: Target[], routes: RouteView[]): Part[] {
-  const parts: Part[] = [{ target: first.id }, ` is ${known(first.state)}`];
-  const why = first.reasons?.[0]?.text;
+  const refused = refusal(first);
+  const parts: Part[] = [{ target: first.id }, stateWords(first)];
+  const why = refused ? undefined : first.reasons?.[0]?.text;
   if (why) parts.push(`: ${brief(why)}`);
-  if (first.cause && first.cause !== "target") parts.push(`${why ? ", most likely " : ": most likely "}${causeWords(first.cause, first)}`);
+  if (!refused && first.cause && first.cause !== "target") parts.push(`${why ? ", most likely " : ": most likely "}${causeWords(first.cause, first)}`);
   const to = moved(first.id, routes);
   if (to) parts.push("; ", ...to);
   const since = time(first.since);
@@ -36,12 +38,19 @@ function sickWords(first: Target, sick: Target[], routes: RouteView[]): Part[] {
   return parts;
 }
 
+/** stateWords is what is said of a sick target after its name. */
+function stateWords(t: Target): string {
+  const refused = refusal(t);
+  return refused ? ` has no verdict: ${refused}, weight ${weight(t.weight)}` : ` is ${known(t.state)}`;
+}
+
 /** others names one more sick target, and counts many. */
 function others(rest: Target[]): string {
   const one = rest[0];
-  if (rest.length === 1 && one) return `${one.id} is ${known(one.state)} too.`;
+  if (rest.length === 1 && one) return `${one.id}${stateWords(one)}${refusal(one) ? "" : " too"}.`;
   const n = tally(rest);
   const kinds = (["down", "failing", "degraded"] as const).filter((s) => n[s] > 0).map((s) => `${n[s]} ${s}`);
+  if (n.unknown > 0) kinds.push(`${n.unknown} where we are refused`);
   return `${rest.length} more are not well: ${list(kinds)}.`;
 }
 
@@ -88,8 +97,8 @@ function moved(id: string, routes: RouteView[]): Part[] | undefined {
     most = lost;
     const gainers = r.parts.filter((p) => p.share - p.well > 0.01).sort((a, b) => b.share - b.well - (a.share - a.well));
     const [one, two] = gainers;
-    if (one && !two) parts = [percent(one.share), " of ", { route: r.name }, " now goes to ", { target: one.target }];
-    else if (one && two) parts = [percent(lost), " of ", { route: r.name }, " moved to ", { target: one.target }, gainers.length === 2 ? " and " : ", ", { target: two.target }, gainers.length > 2 ? " and others" : ""];
+    if (one && !two) parts = [share(one.share), " of ", { route: r.name }, " now goes to ", { target: one.target }];
+    else if (one && two) parts = [share(lost), " of ", { route: r.name }, " moved to ", { target: one.target }, gainers.length === 2 ? " and " : ", ", { target: two.target }, gainers.length > 2 ? " and others" : ""];
   }
   return parts;
 }

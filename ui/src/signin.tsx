@@ -2,11 +2,13 @@
 // kept nowhere on this page.
 
 import { useState } from "preact/hooks";
-import { signIn } from "./api";
-import { explain, watcher } from "./world";
+import { signIn, signOut } from "./api";
+import { explain, useWorld, watcher } from "./world";
 
 export function SignIn() {
-  const [error, setError] = useState("");
+  const locked = useWorld((w) => w.locked);
+  const [refused, setError] = useState("");
+  const error = refused || (locked ?? "");
   const [busy, setBusy] = useState(false);
   const submit = async (e: SubmitEvent) => {
     e.preventDefault();
@@ -37,5 +39,29 @@ export function SignIn() {
         Sign in
       </button>
     </form>
+  );
+}
+
+/** SignOut ends the session where there is one. */
+export function SignOut() {
+  const session = useWorld((w) => w.session);
+  const [error, setError] = useState("");
+  if (!session?.authenticated || session.open) return null;
+  const leave = () =>
+    signOut().then(
+      () => watcher.left(),
+      (err: unknown) => setError(explain(err)),
+    );
+  return (
+    <>
+      <button type="button" class="tool" onClick={leave} title={session.name ? `Signed in with token ${session.name}` : undefined}>
+        Sign out
+      </button>
+      {error && (
+        <span class="wrong" role="alert">
+          Still signed in: {error}.
+        </span>
+      )}
+    </>
   );
 }

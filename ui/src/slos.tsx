@@ -35,6 +35,7 @@ export function Slos() {
                 <th scope="col">reached</th>
                 <th scope="col">budget left</th>
                 <th scope="col">burn 1 h / 6 h / 3 d</th>
+                <th scope="col">data</th>
                 <th scope="col">status</th>
               </tr>
             </thead>
@@ -50,7 +51,8 @@ export function Slos() {
                     <Budget left={a.budget_remaining_ratio} />
                   </td>
                   <td class="num">{[a.burn_rate_1h, a.burn_rate_6h, a.burn_rate_3d].map((b) => (b === null || b === undefined ? "–" : trim(b, 1))).join(" / ")}</td>
-                  <td>{a.status.replace("_", " ")}</td>
+                  <td class="num">{ofData(a.data_completeness_ratio)}</td>
+                  <td>{standing(a)}</td>
                 </tr>
               ))}
             </tbody>
@@ -65,6 +67,22 @@ export function Slos() {
 function precise(v: number | null): string {
   if (v === null) return "–";
   return `${trim(Math.floor(v * 1e5) / 1e3, 3)} %`;
+}
+
+/** Below this much of the data a promise counts as kept only so far. */
+const whole = 0.9;
+
+/** ofData prints completeness, rounded down: 99.9 % is not all of it. */
+function ofData(v: number | null | undefined): string {
+  if (v === null || v === undefined) return "–";
+  return v > 0 && v < 0.01 ? "<1 %" : `${Math.floor(Math.min(1, v) * 100 + 1e-9)} %`;
+}
+
+/** standing is an objective's status, with how little it rests on where that is little. */
+export function standing(a: Pick<Attainment, "status" | "data_completeness_ratio">): string {
+  const complete = a.data_completeness_ratio;
+  if (a.status !== "met" || complete === null || complete === undefined || complete >= whole) return a.status.replace("_", " ");
+  return `met so far, ${ofData(complete)} of data`;
 }
 
 function Budget({ left }: { left: number | null }) {

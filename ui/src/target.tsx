@@ -3,7 +3,7 @@
 import { lazy } from "./lazy";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Canary, type Observation, type Target, type TargetDetail, get, known, severity, time } from "./api";
-import { percent, seconds, weight } from "./format";
+import { percent, price, seconds, weight } from "./format";
 import { useEvery, useLoad } from "./load";
 import { Age, StateWord, When } from "./parts";
 import { fetchPast } from "./past";
@@ -11,7 +11,7 @@ import { setQuery, useWhere } from "./path";
 import { Probes } from "./probes";
 import { type Range, cadence, range, rangeNames, standard } from "./range";
 import { causeWords, dateless } from "./sentence";
-import { WhyPanel } from "./why";
+import { WhyPanel, heldBack } from "./why";
 import { useWorld, watcher } from "./world";
 
 const Charts = lazy(() => import("./charts").then((m) => m.Charts));
@@ -73,7 +73,7 @@ function Head({ id, target: t, detail, error, at }: { id: string; target?: Targe
       </h1>
       {t && (
         <p class={`verdict ${severity(state) > 0 ? "bad" : ""}`} data-testid="verdict">
-          {why ? upper(dateless(why)) : calm(t)}
+          {why ? upper(dateless(why)) : calm(t, detail)}
           {t.cause && severity(state) > 0 && <>; most likely {causeWords(t.cause, t)}</>}
           {!Number.isNaN(time(t.since)) && (
             <>
@@ -103,11 +103,16 @@ function Head({ id, target: t, detail, error, at }: { id: string; target?: Targe
   );
 }
 
-function calm(t: Target): string {
+function calm(t: Target, detail: TargetDetail | undefined): string {
+  const held = detail && heldBack(t, detail.evidence);
+  if (held && known(t.state) === "healthy") return `No verdict against it; ${held}`;
   if (known(t.state) === "unknown") return "No verdict: too few answers yet, or none for a while";
   if (t.suspected) return "Nothing is wrong yet; evidence builds and it is probed more often";
   return known(t.state) === "recovering" ? "Answers are good again; traffic comes back step by step" : "Nothing speaks against it";
 }
+
+/** A word on what the facts of the last hour count. */
+const onSchedule = "Of probes on schedule only: the extra ones that are sent on suspicion come in bad times and would tip the figure.";
 
 function Facts({ t }: { t: Target }) {
   return (
@@ -122,14 +127,14 @@ function Facts({ t }: { t: Target }) {
         <dt>weight</dt>
         <dd class="num">{weight(t.weight)}</dd>
       </div>
-      <div>
+      <div title={onSchedule}>
         <dt>first token, last hour</dt>
         <dd class="num">
           {seconds(t.first_token?.p50)} <small>p95 {seconds(t.first_token?.p95)}</small>
         </dd>
       </div>
-      <div>
-        <dt>errors, last hour</dt>
+      <div title={onSchedule}>
+        <dt>scheduled probes failed, last hour</dt>
         <dd class="num">
           {percent(t.errors?.ratio)} {t.errors && <small>{t.errors.bad} of {t.errors.total}</small>}
         </dd>
@@ -144,7 +149,7 @@ function Facts({ t }: { t: Target }) {
         <div>
           <dt>price per million tokens</dt>
           <dd class="num">
-            ${t.price.input} <small>in</small> ${t.price.output} <small>out</small>
+            {price(t.price.input)} <small>in</small> {price(t.price.output)} <small>out</small>
           </dd>
         </div>
       )}

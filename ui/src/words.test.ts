@@ -1,8 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { Route, State, Target } from "./api";
-import { clock, percent, seconds, span, utc } from "./format";
+import { apportion, unitFor } from "./apportion";
+import { clock, nats, percent, plural, price, seconds, share, span, utc } from "./format";
 import { matrix, routes } from "./model";
 import { type Sentence, sentence } from "./sentence";
+import { standing } from "./slos";
+import { heldBack, usualWords } from "./why";
 
 const target = (id: string, state: State, more: Partial<Target> = {}): Target => ({
   id,
@@ -57,6 +60,14 @@ describe("the sentence", () => {
     const s = sentence([target("a", "degraded"), target("b", "down"), target("c", "failing"), target("d", "healthy")], []);
     expect(said(s)).toBe("b is down. 2 more are not well: 1 failing and 1 degraded.");
   });
+  const refused = (id: string) => target(id, "unknown", { cause: "account", weight: 0, reasons: [{ signal: "", code: "key_rejected", text: "the provider rejects our key (401)", evidence: 0 }] });
+  test("names a target whose key is refused, though it has no verdict", () => {
+    const s = sentence([refused("a"), target("b", "healthy")], routes([route({ a: 0, b: 1 }, { a: 0.95, b: 0.05 }, { a: 0 })]));
+    expect(said(s)).toBe("a has no verdict: our key is refused, weight 0; 100 % of *chat* now goes to b.");
+    expect(s.tone).toBe("bad");
+    expect(said(sentence([target("a", "down"), refused("b")], []))).toBe("a is down. b has no verdict: our key is refused, weight 0.");
+    expect(said(sentence([target("a", "down", { score: -1 }), refused("b"), target("c", "degraded")], []))).toBe("a is down. 2 more are not well: 1 degraded and 1 where we are refused.");
+  });
   test("is calm when all is well", () => {
     const s = sentence([target("a", "healthy"), target("b", "healthy")], []);
     expect(said(s)).toBe("All 2 targets are healthy.");
@@ -107,6 +118,60 @@ describe("numbers", () => {
     expect(clock(new Date(2026, 10, 20, 3, 12).getTime(), now)).toBe("03:12");
     expect(clock(new Date(2026, 10, 19, 3, 12).getTime(), now)).toBe("19 Nov 03:12");
     expect(utc(Date.UTC(2026, 10, 20, 3, 12, 5))).toBe("2026-11-20 03:12:05 UTC");
+  });
+});
+
+describe("what is shown", () => {
+  test("shares add up to the whole, and what is made of them agrees", () => {
+    expect(apportion([1 / 3, 1 / 3, 1 / 3], 0.01)).toEqual([0.34, 0.33, 0.33]);
+    expect(apportion([0.475, 0.475, 0.05], 0.01)).toEqual([0.48, 0.47, 0.05]);
+    expect(apportion([0, 0], 0.01)).toEqual([0, 0]);
+    expect(unitFor([0.5, 0.5], [0.995, 0.005])).toBe(0.001);
+    for (let n = 0; n < 500; n++) {
+      const raw = Array.from({ length: 1 + (n % 9) }, () => Math.random() ** 3);
+      const sum = raw.reduce((a, b) => a + b);
+      const shares = raw.map((v) => v / sum);
+      const unit = unitFor(shares);
+      const shown = apportion(shares, unit);
+      expect(shown.reduce((a, v) => a + Number.parseFloat(share(v)), 0)).toBeCloseTo(100, 6);
+      shown.forEach((v, i) => expect(Math.abs(v - shares[i]!)).toBeLessThan(unit));
+    }
+    const [r] = routes([route({ a: 0.474, b: 0.526 }, { a: 0.946, b: 0.054 })]);
+    expect(share(r!.moved)).toBe("48 %");
+    expect(r!.parts.map((p) => share(p.share - p.before))).toEqual(["-48 %", "48 %"]);
+  });
+  test("a share that rounding left nothing of is not nothing", () => {
+    const [r] = routes([route({ a: 0.9998, b: 0.0002 }, { a: 1, b: 0 })]);
+    expect(r!.parts.map((p) => share(p.share, p.trickles))).toEqual(["100 %", "<0.1 %"]);
+  });
+  test.each([
+    [2.5, "$2.50"],
+    [10, "$10.00"],
+    [0.15, "$0.15"],
+    [0.075, "$0.075"],
+  ])("a price of %s is %s", (v, want) => expect(price(v)).toBe(want));
+  test("one is singular", () => {
+    expect([plural(1, "token"), plural(2, "token"), plural(1, "canary", "canaries"), plural(0, "canary", "canaries")]).toEqual(["1 token", "2 tokens", "1 canary", "0 canaries"]);
+  });
+  test("no evidence is not counted in nats", () => {
+    expect([nats(0), nats(0.4), nats(17)]).toEqual(["", "0.4 nats", "17 nats"]);
+  });
+  test("rates of failure are named by what fails", () => {
+    expect(["availability", "sanity", "first_token"].map(usualWords)).toEqual(["failed calls", "wrong answers", "first token"]);
+  });
+  test("a weight below one without a reason says what holds it back", () => {
+    const weak = [{ hypothesis: "first token x1.3", signal: "first_token", nats: 3.2, threshold_nats: 11.6 }];
+    expect(heldBack(target("a", "healthy", { weight: 0.8 }), weak)).toBe("weight 0.8, held back by weak evidence: first token ×1.3 (3.2 of 12 nats)");
+    expect(heldBack(target("a", "healthy", { weight: 0.8 }), [{ ...weak[0]!, nats: 12 }])).toContain("a difference too small for a verdict");
+    expect(heldBack(target("a", "healthy", { weight: 0.8 }), [])).toContain("rises as good answers come");
+    expect(heldBack(target("a", "healthy"), weak)).toBe("");
+    expect(heldBack(target("a", "degraded", { weight: 0.4 }), weak)).toBe("");
+  });
+  test("a promise is only kept so far while data is missing", () => {
+    expect(standing({ status: "met", data_completeness_ratio: 0.429 })).toBe("met so far, 42 % of data");
+    expect(standing({ status: "met", data_completeness_ratio: 0.95 })).toBe("met");
+    expect(standing({ status: "met", data_completeness_ratio: null })).toBe("met");
+    expect(standing({ status: "at_risk", data_completeness_ratio: 0.1 })).toBe("at risk");
   });
 });
 

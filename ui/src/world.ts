@@ -2,7 +2,7 @@
 // shared by every view. One instance, started by main; views read it by useWorld.
 
 import { useEffect, useReducer, useRef } from "preact/hooks";
-import { ApiError, type Change, type Incident, type Route, type Target, type Weights, get } from "./api";
+import { ApiError, type Change, type Incident, type Route, type Session, type Target, type Weights, get, may, noReading } from "./api";
 import { share } from "./share";
 import { type Event, Refused, backoff, stream } from "./sse";
 
@@ -14,14 +14,16 @@ export interface World {
   changes?: Change[]; // the latest, newest first
   simulated: boolean; // some history was invented, by the demo
   version: string;
+  session?: Session; // undefined until the server has said
   signedOut: boolean;
+  locked?: string; // why the session that there is shows nothing
   error?: string; // of the last refresh; what is shown is then older
   at: number; // when what is shown was true, ms; 0 before the first answer
   link: "connecting" | "live" | "lost";
 }
 
 /** The parts of the world, with the seconds between refreshes that nobody asked for. */
-const parts = { targets: 60, routes: 120, incidents: 120, changes: 120 } as const;
+const parts = { targets: 60, routes: 120, incidents: 120, changes: 120, session: 600 } as const;
 type Part = keyof typeof parts;
 const all = Object.keys(parts) as Part[];
 
@@ -108,6 +110,12 @@ export class Watcher {
     this.#knock();
   }
 
+  /** left forgets everything, after a sign-out. */
+  left(): void {
+    this.#set({ signedOut: true, session: undefined, locked: undefined, error: undefined, targets: undefined, routes: undefined, incidents: undefined, changes: undefined, at: 0 });
+    this.#pause.abort();
+  }
+
   #knock = () => {};
   #pause = new AbortController();
   #forgotten = false; // nobody has looked for a while
@@ -123,14 +131,7 @@ export class Watcher {
     this.#busy = true;
     const results = await Promise.allSettled(due.map((p) => fetchPart(p)));
     this.#busy = false;
-    let next: Partial<World> = { error: undefined, signedOut: false };
-    for (const r of results) {
-      if (r.status === "fulfilled") next = { ...next, ...r.value };
-      else if (r.reason instanceof ApiError && r.reason.status === 401) next.signedOut = true;
-      else next.error = explain(r.reason);
-    }
-    if (!next.error && !next.signedOut) next.at = Date.now();
-    this.#set(next);
+    this.#set(merged(this.world, due, results));
     this.refresh([]);
   }
 
@@ -156,6 +157,7 @@ export class Watcher {
         });
       } catch (err) {
         if (err instanceof Refused && err.status === 401) this.#set({ signedOut: true });
+        if (err instanceof Refused && err.status === 403) this.refresh(["session", "targets"]);
       }
       if (signal.aborted) return;
       this.#set({ link: pause.aborted ? "connecting" : "lost" });
@@ -230,8 +232,31 @@ export function apply(w: World, e: Event): World {
   return w;
 }
 
+/** merged is what the answers for the parts that were due change in the world. */
+function merged(w: World, due: Part[], results: PromiseSettledResult<Partial<World>>[]): Partial<World> {
+  let next: Partial<World> = {};
+  const failed: unknown[] = [];
+  for (const r of results) {
+    if (r.status === "fulfilled") next = { ...next, ...r.value };
+    else failed.push(r.reason);
+  }
+  if (due.every((p) => p === "session")) return next;
+  const session = next.session ?? w.session;
+  const status = (s: number) => failed.some((e) => e instanceof ApiError && e.status === s);
+  next.locked = status(403) && session?.authenticated && !may(session, "read") ? noReading(session) : undefined;
+  next.signedOut = status(401) || next.locked !== undefined;
+  next.error = next.signedOut || failed.length === 0 ? undefined : explain(failed[failed.length - 1]);
+  if (!next.error && !next.signedOut) next.at = Date.now();
+  return next;
+}
+
 async function fetchPart(p: Part): Promise<Partial<World>> {
   switch (p) {
+    case "session":
+      return get<Session>("/v1/session").then(
+        (session) => ({ session }),
+        () => ({}), // the other parts say what is wrong
+      );
     case "targets": {
       const doc = await get<{ targets: Target[]; simulated: boolean; version: string }>("/v1/targets");
       return { targets: doc.targets, simulated: doc.simulated, version: doc.version };
