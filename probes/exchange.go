@@ -37,6 +37,7 @@ type reply struct {
 	last   time.Duration // the last byte
 	ended  time.Duration // when we gave up or were done
 	conn   arrival.Conn  // what the answer comes on; may be nil
+	late   time.Duration // how long after their arrival bytes were read, at worst; known with conn only
 	spare  *sync.Pool    // of arrivals
 
 	pace               pace
@@ -143,7 +144,8 @@ func (p *Prober) send(parent context.Context, j Job, codec llm.Codec, call llm.C
 		return r
 	}
 	defer resp.Body.Close()
-	r.status, r.conn = resp.StatusCode, tr.on()
+	r.status = resp.StatusCode
+	r.conn, r.start = tr.answered()
 	r.proto = proto(resp)
 	err = r.read(cancel, j, codec, resp, lim)
 	r.ended = time.Since(r.start)
@@ -184,7 +186,9 @@ func (r *reply) whole(body io.Reader, limit int) ([]byte, error) {
 	for {
 		n, err := body.Read(buf)
 		if n > 0 {
-			r.last = arrived(r.conn, r.start, time.Since(r.start))
+			now := time.Since(r.start)
+			r.last = arrived(r.conn, r.start, now)
+			r.late = max(r.late, now-r.last)
 			all = append(all, buf[:n]...)
 		}
 		if len(all) > limit {

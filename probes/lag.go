@@ -74,6 +74,20 @@ func (m *lagMeter) end(d *doubt) (seconds float64, doubtful string) {
 	return d.worst.Seconds(), doubtful
 }
 
+// ownLag says how late our own process was for this exchange. Where the
+// connection tells when bytes arrived it is known: how long they waited for us.
+// What happened to the process between two reads touched nothing then. Else it
+// is what was sampled meanwhile.
+func (r *reply) ownLag(sampled float64, doubtful string) (seconds float64, why string) {
+	if r.conn == nil {
+		return sampled, doubtful
+	}
+	if r.late <= lagLimit {
+		return r.late.Seconds(), ""
+	}
+	return r.late.Seconds(), or(doubtful, "lag")
+}
+
 // run samples until stop is closed.
 func (m *lagMeter) run(stop, done chan struct{}) {
 	defer close(done)

@@ -91,7 +91,7 @@ func (p *Prober) Probe(ctx context.Context, j Job) bellwether.Observation {
 	}
 	doubt := p.lag.begin()
 	r := p.send(ctx, j, codec, call)
-	o.SelfLag, o.Doubtful = p.lag.end(doubt)
+	o.SelfLag, o.Doubtful = r.ownLag(p.lag.end(doubt))
 
 	o.ID, o.At = id.New(r.start), r.start.UTC().Round(0)
 	if !j.Due.IsZero() {

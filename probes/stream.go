@@ -26,11 +26,12 @@ type arrivals struct {
 	conn  arrival.Conn // may be nil
 
 	mu     sync.Mutex
-	some   sync.Cond // chunks or ended changed
-	chunks []chunk   // read and not handed out yet
-	ended  bool      // the reading goroutine is over
-	err    error     // why the body ended
-	left   bool      // nobody takes chunks any more
+	some   sync.Cond     // chunks or ended changed
+	chunks []chunk       // read and not handed out yet
+	ended  bool          // the reading goroutine is over
+	err    error         // why the body ended
+	late   time.Duration // how long after their arrival bytes were read, at worst
+	left   bool          // nobody takes chunks any more
 
 	taken []chunk // handed out together, up to given
 	given int
@@ -64,7 +65,7 @@ func (a *arrivals) release(spare *sync.Pool) {
 	clear(a.chunks)
 	clear(a.taken)
 	a.chunks, a.taken, a.given = a.chunks[:0], a.taken[:0], 0
-	a.cur, a.conn, a.err = chunk{}, nil, nil
+	a.cur, a.conn, a.err, a.late = chunk{}, nil, nil, 0
 	a.ended, a.left, a.last, a.reads = false, false, 0, 0
 	spare.Put(a)
 }
@@ -83,7 +84,9 @@ func (a *arrivals) pump(body io.Reader) {
 		}
 		a.mu.Lock()
 		if n > 0 {
-			a.chunks = append(a.chunks, chunk{at: arrived(a.conn, a.start, now), data: block[:n:n]})
+			at := arrived(a.conn, a.start, now)
+			a.late = max(a.late, now-at)
+			a.chunks = append(a.chunks, chunk{at: at, data: block[:n:n]})
 			block = block[n:]
 		}
 		for len(a.chunks) >= maxAhead && !a.left {
@@ -130,6 +133,13 @@ func (a *arrivals) next() bool {
 	return true
 }
 
+// lateness is how long after their arrival bytes were read, at worst so far.
+func (a *arrivals) lateness() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.late
+}
+
 // drain takes what is left after the protocol's end of stream, so that the
 // connection can be used again.
 func (a *arrivals) drain() {
@@ -158,7 +168,7 @@ func (r *reply) stream(cancel context.CancelCauseFunc, body io.ReadCloser, dec l
 	defer in.join()
 	defer cancel(nil) // before join: it ends a read that still waits
 	err := r.events(llm.NewScanner(in, maxEventBytes), in, dec, lim)
-	r.last = in.last
+	r.last, r.late = in.last, in.lateness()
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}

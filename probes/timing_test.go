@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/internal/arrival"
 	"github.com/bellwether-llm/bellwether/internal/conf"
 )
 
@@ -200,6 +201,30 @@ func TestEventsOfOneReadShareTheTimeBeforeIt(t *testing.T) {
 	}
 }
 
+func TestOnlyALateReadMakesAKnownArrivalDoubtful(t *testing.T) {
+	known := &struct{ arrival.Conn }{}
+	for name, c := range map[string]struct {
+		r    reply
+		lag  float64
+		why  string
+		want string
+	}{
+		"sampled, arrivals unknown":        {reply{}, 0.04, "lag", "lag"},
+		"sampled, but no read was late":    {reply{conn: known, late: time.Millisecond}, 0.04, "lag", ""},
+		"a read was late":                  {reply{conn: known, late: 9 * time.Millisecond}, 0, "", "lag"},
+		"a read was late for a collection": {reply{conn: known, late: 9 * time.Millisecond}, 0.009, "gc", "gc"},
+	} {
+		lag, why := c.r.ownLag(c.lag, c.why)
+		want := c.r.late.Seconds()
+		if c.r.conn == nil {
+			want = c.lag
+		}
+		if why != c.want || lag != want {
+			t.Errorf("%s: ownLag = %v %q, want %v %q", name, lag, why, want, c.want)
+		}
+	}
+}
+
 func TestOwnLatenessIsMeasuredAndFlagged(t *testing.T) {
 	var m lagMeter
 	a, b := m.begin(), m.begin()
@@ -219,4 +244,23 @@ func TestOwnLatenessIsMeasuredAndFlagged(t *testing.T) {
 		t.Errorf("a new probe starts with a lag of %v", c.worst)
 	}
 	m.end(c)
+}
+
+// Over a warm connection the time counts from when the request went to the
+// socket, and what came before it is nobody's.
+func TestWarmStartMovesToTheSocketAndColdStaysAtTheTransport(t *testing.T) {
+	begin := time.Now()
+	for _, reused := range []bool{true, false} {
+		tr := &tracer{start: begin}
+		tr.p = phases{reused: reused, wrote: 3 * time.Millisecond, firstByte: 10 * time.Millisecond}
+		_, start := tr.answered()
+		_, again := tr.answered()
+		moved, first := time.Duration(0), 10*time.Millisecond
+		if reused {
+			moved, first = 3*time.Millisecond, 7*time.Millisecond
+		}
+		if start.Sub(begin) != moved || !again.Equal(start) || tr.take().firstByte != first {
+			t.Errorf("reused %v: start moved by %v, then %v, first byte %v; want %v and %v", reused, start.Sub(begin), again.Sub(begin), tr.p.firstByte, moved, first)
+		}
+	}
 }
