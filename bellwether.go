@@ -181,7 +181,7 @@ type Observation struct {
 	Confidence  *float64           `json:"confidence,omitempty"` // mean log-probability
 	Excerpt     string             `json:"excerpt,omitempty"`    // hostile text, cut to a limit
 	Error       string             `json:"error,omitempty"`      // for people; never holds a secret
-	Doubtful    string             `json:"doubtful,omitempty"`   // what our own host may have spoiled: "gc", "lag"
+	Doubtful    string             `json:"doubtful,omitempty"`   // what our own host may have spoiled: gc, lag; or everything: controls, dns, fds, clock, pause
 	RetryAfter  float64            `json:"retry_after_seconds,omitempty"`
 	SampleRate  float64            `json:"sample_rate,omitempty"` // of router observations; 0 means 1
 	Window      float64            `json:"window_seconds,omitempty"`

@@ -161,8 +161,9 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 	}
 	v := e.at(o.Vantage)
 	v.see(t, at, reached(o))
-	e.doubtVantage(v, t)
-	if v.fault {
+	spoiled := m.Availability != bellwether.Good && spoilt(o)
+	e.doubtVantage(v, t, spoiled && !reached(o) && offline(o), at)
+	if v.fault || spoiled {
 		return
 	}
 	t.seenAt = max(t.seenAt, end)

@@ -125,11 +125,27 @@ func (v *vantage) providersAt(since int64) int {
 	return n
 }
 
-// doubtVantage weighs whether v is at fault after a probe of t. When a fault
-// begins, what was held from it is void.
-func (e *Engine) doubtVantage(v *vantage, t *target) {
+// spoilt reports whether the prober doubted itself so much that a failure says
+// nothing of the target: it could not reach its controls, resolve names or open
+// connections, or its host stood still. "gc" and "lag" spoil timings only.
+func spoilt(o *bellwether.Observation) bool {
+	return offline(o) || o.Doubtful == "clock" || o.Doubtful == "pause"
+}
+
+// offline reports whether the prober said that its own network is out.
+func offline(o *bellwether.Observation) bool {
+	return o.Doubtful == "controls" || o.Doubtful == "dns" || o.Doubtful == "fds"
+}
+
+// doubtVantage weighs whether v is at fault after a probe of t that was sent at
+// the given time; confessed says that v itself said so. When a fault begins,
+// what was held from it is void.
+func (e *Engine) doubtVantage(v *vantage, t *target, confessed bool, at int64) {
 	odds, since := v.doubt(max(2*t.interval, 10e9))
-	if fault := odds > 0; fault != v.fault {
+	if confessed && odds <= 0 {
+		since = at
+	}
+	if fault := odds > 0 || confessed; fault != v.fault {
 		v.fault, v.since = fault, since
 		e.dropHeld(v.name)
 	}
