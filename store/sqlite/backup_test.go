@@ -12,6 +12,7 @@ import (
 // TestABackupTakenWhileWritingIsWhole follows docs/storage.md: back up, restore,
 // new epoch.
 func TestABackupTakenWhileWritingIsWhole(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	s := mustOpen(t, filepath.Join(folder, "bellwether.db"))
 	defer s.Close()

@@ -130,13 +130,14 @@ func BenchmarkObservations(b *testing.B) {
 // TestSizes keeps docs/storage.md honest: it measures the file per probe and
 // per sum, and fails when they outgrow what the page says.
 func TestSizes(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	size := func(name string, change func(i int, o *bellwether.Observation)) float64 {
 		path := filepath.Join(folder, name)
 		s := open(t, path)
-		const n = 20000
-		for first := uint64(1); first < n; first += 5000 {
-			rs := benchRecords(first, 5000)
+		const n, batch = 3000, 1000
+		for first := uint64(1); first < n; first += batch {
+			rs := benchRecords(first, batch)
 			for i := range rs {
 				change(int(first)+i, rs[i].Observation)
 			}

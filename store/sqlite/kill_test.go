@@ -80,6 +80,7 @@ func killRecords(seq *atomic.Uint64, n int) []bellwether.Record {
 }
 
 func TestWhatWasAcknowledgedSurvivesKill(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bellwether.db")
 	var acknowledged []string
 	highest := uint64(0)

@@ -56,7 +56,8 @@ type Store struct {
 const readConnections = 4
 
 // Open opens the database in the file at path, and creates or migrates it
-// where that is needed. The file belongs to this process until Close: a second
+// where that is needed; only this user may read a file that it creates, and the
+// mode of one that is there stays. The file belongs to this process until Close: a second
 // Open of the same file is [store.ErrLocked]. Errors say what to do.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	s := &Store{path: path, retention: o.Retention.WithDefaults(), log: o.Log, closed: make(chan struct{})}
@@ -82,6 +83,9 @@ func (s *Store) openWritable(ctx context.Context) error {
 	if s.lock, err = lockFile(s.path + ".lock"); err != nil {
 		return s.explainLock(err)
 	}
+	if err := createPrivate(s.path); err != nil {
+		return s.explainLock(err)
+	}
 	if s.w, err = openWriter(ctx, s.path); err != nil {
 		return s.explain("open", err)
 	}
@@ -92,6 +96,20 @@ func (s *Store) openWritable(ctx context.Context) error {
 		return err
 	}
 	return s.readEpoch(ctx)
+}
+
+// createPrivate creates the file at path, readable by this user only, unless it
+// is there: it holds prompts and answers. SQLite gives its log and index beside
+// it the same mode. The mode of a file that is there is its operator's.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func (s *Store) openReadOnly(ctx context.Context) error {

@@ -32,10 +32,12 @@ func open(t testing.TB, path string) *sqlite.Store {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Store { return open(t, filepath.Join(t.TempDir(), "bellwether.db")) })
 }
 
 func TestDurability(t *testing.T) {
+	t.Parallel()
 	storetest.RunDurable(t, func(t *testing.T, folder string) storetest.Store {
 		return open(t, filepath.Join(folder, "bellwether.db"))
 	})

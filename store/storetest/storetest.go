@@ -44,7 +44,8 @@ type Store interface {
 }
 
 // Run tests the stores that open returns: each empty, with the default
-// retention, and not yet running. The suite closes them.
+// retention, and not yet running. The suite closes them. Its tests run in
+// parallel.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	for _, law := range []struct {
 		name string
@@ -79,6 +80,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"AClosedStoreSaysSo", closedStoreSaysSo},
 	} {
 		t.Run(law.name, func(t *testing.T) {
+			t.Parallel()
 			s := open(t)
 			defer s.Close()
 			law.test(t, s)
