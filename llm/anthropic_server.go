@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
-	"github.com/bellwether-llm/bellwether"
 )
 
 // DecodeRequest reads a Messages request. Its callers always want the usage of
@@ -293,7 +291,7 @@ func (e *anthropicEncoder) End(dst []byte, f Finish, u *Usage) []byte {
 		return dst
 	}
 	if e.late {
-		return e.Error(dst, &Error{Outcome: bellwether.ServerError, Message: "the parts of several tool calls came in disorder"})
+		return e.Error(dst, disorder())
 	}
 	dst = e.closeBlock(dst)
 	dst = append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"...)

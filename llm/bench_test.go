@@ -44,7 +44,7 @@ func benchDecode(b *testing.B, p Protocol, data string) {
 }
 
 func BenchmarkEncodeChunk(b *testing.B) {
-	for _, p := range Protocols() {
+	for _, p := range chats() {
 		b.Run(string(p), func(b *testing.B) {
 			c, err := For(p)
 			if err != nil {

@@ -9,6 +9,7 @@ func codecs() []Codec {
 		anthropic{},
 		gemini{},
 		openAI{Azure},
+		responses{},
 	}
 }
 

@@ -61,7 +61,7 @@ func FuzzScanner(f *testing.F) {
 func FuzzDecode(f *testing.F) {
 	seed(f, "answer", func(in []byte) { f.Add(in) })
 	f.Fuzz(func(t *testing.T, in []byte) {
-		for _, p := range Protocols() {
+		for _, p := range chats() {
 			c := mustFor(t, p)
 			r, err := c.Decode(in)
 			if err != nil {
@@ -80,7 +80,7 @@ func FuzzDecode(f *testing.F) {
 func FuzzDecoder(f *testing.F) {
 	seed(f, "stream", func(in []byte) { f.Add(in) })
 	f.Fuzz(func(t *testing.T, in []byte) {
-		for _, p := range Protocols() {
+		for _, p := range chats() {
 			if s, err := tell(mustFor(t, p), bytes.NewReader(in)); err != io.EOF {
 				t.Fatalf("%s: %+v, %v, want EOF", p, s, err)
 			}
@@ -97,7 +97,7 @@ func FuzzError(f *testing.F) {
 	f.Add(403, []byte("<html><title>x"), "Fri, 20 Nov 2026 16:20:00 GMT")
 	f.Fuzz(func(t *testing.T, status int, body []byte, after string) {
 		h := http.Header{"Retry-After": {after}, "X-Ratelimit-Remaining-Tokens": {"0"}, "X-Ratelimit-Reset-Tokens": {after}, "Date": {"Fri, 20 Nov 2026 16:20:00 GMT"}}
-		for _, p := range Protocols() {
+		for _, p := range chats() {
 			c := mustFor(t, p)
 			e := c.Error(status, h, body)
 			if e == nil || e.Outcome == "" || len(e.Message) > maxMessage || !utf8.ValidString(e.Error()) ||
@@ -118,12 +118,12 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Add([]byte(`{"model":"m","max_tokens":5,"system":[{"type":"text","text":"s","cache_control":{}}],"messages":[{"role":"user","content":[{"type":"text","text":"a"}]},{"role":"user","content":"b"}],"metadata":{"user_id":"u","x":1},"output_config":{"effort":"low","format":{"type":"json_schema","schema":{}}}}`))
 	f.Add([]byte(`{"systemInstruction":{"parts":[{"text":"s"}]},"contents":[{"parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"b"},{"functionCall":{}}]}],"generationConfig":{"topK":1,"responseMimeType":"application/json","responseJsonSchema":{}}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, p := range Protocols() {
+		for _, p := range chats() {
 			r, err := mustFor(t, p).DecodeRequest("/v1beta/models/m:generateContent", body)
 			if err != nil {
 				continue
 			}
-			for _, to := range Protocols() {
+			for _, to := range chats() {
 				call, err := mustFor(t, to).Encode(Endpoint{BaseURL: "http://x"}, r)
 				if err != nil {
 					if p.dialect() == to.dialect() {

@@ -177,16 +177,19 @@ func openAITyped(name string, r Request) bool {
 // answer match for certain, takes only closed schemas, so it is asked for only
 // where the schema's top is closed.
 func responseFormat(schema json.RawMessage) []byte {
-	var top struct {
-		Additional json.RawMessage `json:"additionalProperties"`
-	}
-	closed := json.Unmarshal(schema, &top) == nil && string(top.Additional) == "false"
 	b := strField([]byte{'{'}, "type", "json_schema")
 	b = strField(append(appendKey(b, "json_schema"), '{'), "name", "answer")
-	if closed {
+	if closedSchema(schema) {
 		b = rawField(b, "strict", []byte("true"))
 	}
 	return append(rawField(b, "schema", schema), "}}"...)
+}
+
+func closedSchema(schema json.RawMessage) bool {
+	var top struct {
+		Additional json.RawMessage `json:"additionalProperties"`
+	}
+	return json.Unmarshal(schema, &top) == nil && string(top.Additional) == "false"
 }
 
 func maxTokensField(e Endpoint, model string) string {

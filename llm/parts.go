@@ -30,6 +30,9 @@ func (r Request) prepared(p Protocol, more []string) (Request, error) {
 		}
 	}
 	if len(names) == 0 {
+		if foreign {
+			r.Messages = joined(r.Messages)
+		}
 		return r, nil
 	}
 	slices.Sort(names)
@@ -78,6 +81,8 @@ func (m Message) beyond(d Protocol) []string {
 		_, names, err = anthropicAnyMessage(m.Role, m.Raw)
 	case Gemini:
 		_, names, err = geminiAnyContent(m.Role, m.Raw)
+	case Responses:
+		_, names, err = responsesItem(m.Raw)
 	default:
 		return []string{""}
 	}
@@ -147,6 +152,38 @@ func settled(ms []Message, foreign bool) []Message {
 	}
 	pairCalls(ms)
 	return ms
+}
+
+// joined makes one message of consecutive ones of the assistant's with calls
+// among them: some dialects have an item for each, others want all in one turn.
+// ms was settled, so that it is ours to change.
+func joined(ms []Message) []Message {
+	calls := func(m Message) bool {
+		return m.Role == RoleAssistant && slices.ContainsFunc(m.Parts, func(p Part) bool { return p.Kind == PartToolCall })
+	}
+	if !slices.ContainsFunc(ms, calls) {
+		return ms
+	}
+	out := ms[:0]
+	for _, m := range ms {
+		n := len(out)
+		if n == 0 || m.Role != RoleAssistant || out[n-1].Role != RoleAssistant || !calls(m) && !calls(out[n-1]) {
+			out = append(out, m)
+			continue
+		}
+		last := &out[n-1]
+		last.Parts = append(last.content(), m.content()...)
+		last.Text = joinText(texts(last.Parts))
+	}
+	return out
+}
+
+// content returns m's parts, its text as one where it is nothing else.
+func (m Message) content() []Part {
+	if m.Parts == nil && m.Text != "" {
+		return []Part{{Kind: PartText, Text: m.Text}}
+	}
+	return m.Parts
 }
 
 // pairCalls gives every call an id, every result the name of its call, and

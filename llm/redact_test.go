@@ -12,7 +12,7 @@ func TestNoKeyIsLeftInWhatAProviderSaid(t *testing.T) {
 		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dBjftJeZ4CVP"}
 	for _, k := range keys {
 		for _, in := range []string{k, "Incorrect API key provided: " + k + ".", "key=" + k + "&x", `{"token":"` + k + `"}`, "(" + k + ")", "Bearer " + k} {
-			for _, p := range Protocols() {
+			for _, p := range chats() {
 				c, err := For(p)
 				if err != nil {
 					t.Fatal(err)

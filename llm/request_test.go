@@ -22,7 +22,7 @@ func mustFor(t testing.TB, p Protocol) Codec {
 }
 
 func TestForKnowsEveryProtocolAndListsThemToWhoAsksForAnother(t *testing.T) {
-	for _, p := range Protocols() {
+	for _, p := range chats() {
 		if c := mustFor(t, p); c.Protocol() != p {
 			t.Errorf("For(%q).Protocol() = %q", p, c.Protocol())
 		}
@@ -266,7 +266,7 @@ func TestRequestsThatMakeNoSenseAreRefusedNamingTheField(t *testing.T) {
 		"raw":         {Messages: []Message{{Role: RoleUser, Raw: json.RawMessage(`"x"`)}}},
 		"x":           {Messages: []Message{{Role: RoleUser}}, Extra: map[string]json.RawMessage{"x": json.RawMessage(`{`)}},
 	} {
-		for _, p := range Protocols() {
+		for _, p := range chats() {
 			if _, err := mustFor(t, p).Encode(Endpoint{}, r); err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("%s Encode = %v, want an error naming %s", p, err, name)
 			}

@@ -51,7 +51,7 @@ func textRequest(t *rapid.T, p Protocol) Request {
 	if rapid.Bool().Draw(t, "sampling") {
 		r.Temperature, r.TopP = ptr(rapid.Float64Range(0, 1).Draw(t, "temperature")), ptr(rapid.Float64Range(0, 1).Draw(t, "top_p"))
 	}
-	if rapid.Bool().Draw(t, "stops") {
+	if p != Responses && rapid.Bool().Draw(t, "stops") {
 		r.Stop = rapid.SliceOfN(text, 1, 4).Draw(t, "stop")
 	}
 	if rapid.Bool().Draw(t, "schema") {
@@ -59,8 +59,10 @@ func textRequest(t *rapid.T, p Protocol) Request {
 	}
 	r.Stream = rapid.Bool().Draw(t, "stream")
 	r.StreamUsage = r.Stream
-	if p == Gemini || p.dialect() == OpenAI {
+	if p != Anthropic {
 		r.Logprobs = rapid.Bool().Draw(t, "logprobs")
+	}
+	if p == Gemini || p.dialect() == OpenAI {
 		r.Seed = ptr(rapid.Int64().Draw(t, "seed"))
 	}
 	if p != Gemini {
@@ -79,7 +81,7 @@ func textRequest(t *rapid.T, p Protocol) Request {
 }
 
 func TestARequestThatIsEncodedIsReadBackTheSame(t *testing.T) {
-	for _, p := range Protocols() {
+	for _, p := range chats() {
 		t.Run(string(p), func(t *testing.T) {
 			c, err := For(p)
 			if err != nil {
@@ -109,7 +111,7 @@ func expressible(p Protocol) []Finish {
 	switch p {
 	case Anthropic:
 		return []Finish{FinishStop, FinishLength, FinishToolCalls, FinishRefusal, FinishPause}
-	case Gemini:
+	case Gemini, Responses:
 		return []Finish{FinishStop, FinishLength, FinishFilter}
 	}
 	return []Finish{FinishStop, FinishLength, FinishToolCalls, FinishFilter}
@@ -123,7 +125,7 @@ func drawUsage(t *rapid.T) *Usage {
 }
 
 func TestAStreamThatIsEncodedIsReadBackTheSameUnderEverySplit(t *testing.T) {
-	for _, p := range Protocols() {
+	for _, p := range chats() {
 		t.Run(string(p), func(t *testing.T) {
 			c, err := For(p)
 			if err != nil {
@@ -158,7 +160,7 @@ func checkStream(t *rapid.T, c Codec) {
 }
 
 func TestAnAnswerThatIsEncodedIsReadBackTheSame(t *testing.T) {
-	for _, p := range Protocols() {
+	for _, p := range chats() {
 		t.Run(string(p), func(t *testing.T) {
 			c, err := For(p)
 			if err != nil {
@@ -179,7 +181,7 @@ func TestAnAnswerThatIsEncodedIsReadBackTheSame(t *testing.T) {
 }
 
 func TestAStreamWithoutAProperFinishNeverLooksWhole(t *testing.T) {
-	for _, p := range Protocols() {
+	for _, p := range chats() {
 		c, err := For(p)
 		if err != nil {
 			t.Fatal(err)
@@ -199,13 +201,13 @@ func outcomes() []bellwether.Outcome {
 }
 
 func TestAnErrorKeepsItsOutcomeThroughEveryProtocol(t *testing.T) {
-	for _, p := range Protocols() {
+	for _, p := range chats() {
 		c, err := For(p)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, o := range outcomes() {
-			for _, dialect := range Protocols() { // whose words the error has
+			for _, dialect := range chats() { // whose words the error has
 				e := &Error{Outcome: o, Message: "it broke", Dialect: dialect.dialect()}
 				if got := c.Error(e.HTTPStatus(), nil, c.EncodeError(e)); got.Outcome != o || got.Message != "it broke" {
 					t.Errorf("%s: %s is read back as %+v from %s", p, o, got, c.EncodeError(e))
