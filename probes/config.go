@@ -79,6 +79,10 @@ type Tool struct {
 type Probing struct {
 	// The most probes in flight to one provider. Default 16. Half of them are reserved for targets that have none in flight, so give it twice as many as the provider has targets.
 	Concurrency int `yaml:"concurrency"`
+	// The most probes in flight with one API key, whatever providers it stands at. Default: as concurrency.
+	KeyConcurrency int `yaml:"key_concurrency"`
+	// The most probes in flight to one host of a base_url, whatever providers are reached through it. Default: four times concurrency.
+	HostConcurrency int `yaml:"host_concurrency"`
 	// The most probes in flight in all. Default 256.
 	MaxInFlight int `yaml:"max_in_flight"`
 	// The shortest interval at which a suspected target is probed. Default 5s, at least 100ms.
@@ -143,6 +147,8 @@ func (c Canary) WithDefaults() Canary {
 // of -1 stays so.
 func (p Probing) WithDefaults() Probing {
 	p.Concurrency = or(p.Concurrency, defaultConcurrency)
+	p.KeyConcurrency = or(p.KeyConcurrency, p.Concurrency)
+	p.HostConcurrency = or(p.HostConcurrency, 4*p.Concurrency)
 	p.MaxInFlight = or(p.MaxInFlight, defaultMaxInFlight)
 	p.FastInterval = or(p.FastInterval, conf.Duration(defaultFast))
 	p.TargetBudget = p.TargetBudget.or(Budget{Probes: 20_000, Tokens: 2_000_000, USD: 5})
@@ -224,6 +230,8 @@ func (p *problems) limits(d Canary) {
 func (b Probing) problems(at string) []conf.Problem {
 	p := &problems{at: at}
 	p.add(b.Concurrency < 0 || b.Concurrency > 10_000, "concurrency", "write 1 to 10000, or leave it out for 16", "%d is out of range", b.Concurrency)
+	p.add(b.KeyConcurrency < 0 || b.KeyConcurrency > 10_000, "key_concurrency", "write 1 to 10000, or leave it out for as many as concurrency", "%d is out of range", b.KeyConcurrency)
+	p.add(b.HostConcurrency < 0 || b.HostConcurrency > 10_000, "host_concurrency", "write 1 to 10000, or leave it out for four times concurrency", "%d is out of range", b.HostConcurrency)
 	p.add(b.MaxInFlight < 0 || b.MaxInFlight > 100_000, "max_in_flight", "write 1 to 100000, or leave it out for 256", "%d is out of range", b.MaxInFlight)
 	p.add(b.FastInterval != 0 && b.FastInterval < conf.Duration(minFast), "fast_interval", "write 100ms or more, such as 5s", "%v is too short", b.FastInterval.Std())
 	p.budget("target_budget", b.TargetBudget)

@@ -63,6 +63,18 @@ func (s schedule) next(t time.Time) time.Time {
 	return time.Unix(0, int64(s.phase+(k+1)*s.every)).In(t.Location())
 }
 
+// count is how many due times there are from the due time first up to end.
+func (s schedule) count(first, end time.Time) int {
+	if s.every > 0 {
+		return int(end.Sub(first)/s.every) + 1
+	}
+	n := 0
+	for t := first; !t.IsZero() && !t.After(end); t = s.next(t) {
+		n++
+	}
+	return n
+}
+
 // interval is the time between the due time at and the one after it.
 func (s schedule) interval(at time.Time) time.Duration {
 	if s.every > 0 {

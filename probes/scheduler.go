@@ -32,6 +32,7 @@ type SchedulerOptions struct {
 const (
 	maxOverlap = 2                // probes of one job in flight, for each of schedule and suspicion
 	maxLate    = 30 * time.Second // and never later than the interval
+	maxMisses  = 10               // of one job told one by one when many times passed at once
 	maxSleep   = time.Minute      // so that a stepped clock is noticed
 	clockStep  = time.Second      // backwards; less is slewing
 )
@@ -63,10 +64,11 @@ type Scheduler struct {
 // entry is a job with what the scheduler remembers of it.
 type entry struct {
 	job      Job
-	slow     *alarm
-	fast     *alarm
-	flying   map[string]int // by trigger
-	sent     int            // on the schedule; every Nth is fresh
+	slow     alarm
+	fast     alarm
+	berth    *berth
+	flying   [2]int // of the schedule and of suspicion
+	sent     int    // on the schedule; every Nth is fresh
 	warmedUp bool
 	looked   bool // the present suspicion was told
 	removed  bool
@@ -89,7 +91,7 @@ func NewScheduler(jobs []Job, sender Sender, emit func(bellwether.Observation), 
 	s := &Scheduler{
 		sender: sender, emit: emit, limits: limits, warmup: o.Warmup, log: o.Log,
 		wake:     make(chan struct{}, 1),
-		slots:    newSlots(limits.Concurrency, limits.MaxInFlight),
+		slots:    newSlots(limits),
 		suspects: map[string]suspect{},
 		ledger:   newLedger(limits.TargetBudget, limits.TotalBudget),
 		counts:   newCounts(),
@@ -126,7 +128,7 @@ func (s *Scheduler) Replace(jobs []Job) error {
 		moved := e.job.when.every != j.when.every || e.job.when.phase != j.when.phase || e.job.Canary.Schedule != j.Canary.Schedule
 		e.job = j
 		if moved || e.slow.at.IsZero() {
-			s.due.set(e.slow, j.when.next(now))
+			s.due.set(&e.slow, j.when.next(now))
 		}
 		s.entries[j.key()] = e
 		s.order = append(s.order, e)
@@ -142,18 +144,34 @@ func (s *Scheduler) Replace(jobs []Job) error {
 	return nil
 }
 
+// Which probes of an entry are in flight.
+const (
+	onSchedule  = 0
+	onSuspicion = 1
+)
+
+// count adds n to the probes of a trigger in flight; others are not bounded.
+func (e *entry) count(trigger string, n int) {
+	switch trigger {
+	case bellwether.TriggerSchedule:
+		e.flying[onSchedule] += n
+	case bellwether.TriggerSuspicion:
+		e.flying[onSuspicion] += n
+	}
+}
+
 func newEntry() *entry {
-	e := &entry{flying: map[string]int{}}
-	e.slow = &alarm{entry: e, index: -1}
-	e.fast = &alarm{entry: e, fast: true, index: -1}
+	e := &entry{}
+	e.slow = alarm{entry: e, index: -1}
+	e.fast = alarm{entry: e, fast: true, index: -1}
 	return e
 }
 
 // drop takes a job out of everything that has not begun.
 func (s *Scheduler) drop(e *entry) {
 	e.removed = true
-	s.due.set(e.slow, time.Time{})
-	s.due.set(e.fast, time.Time{})
+	s.due.set(&e.slow, time.Time{})
+	s.due.set(&e.fast, time.Time{})
 }
 
 // nudge lets Run look again.
@@ -175,7 +193,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	s.run = ctx
 	s.seen = time.Now()
 	for _, e := range s.order { // what came due before the start is nobody's fault
-		s.due.set(e.slow, e.job.when.next(s.seen))
+		s.due.set(&e.slow, e.job.when.next(s.seen))
 	}
 	s.mu.Unlock()
 	timer := time.NewTimer(0)
@@ -247,9 +265,9 @@ func (s *Scheduler) watchClock(now time.Time) {
 	}
 	s.log.Warn("wall clock was set back", "by", back)
 	for _, e := range s.order {
-		s.due.set(e.slow, e.job.when.next(now))
+		s.due.set(&e.slow, e.job.when.next(now))
 		if !e.fast.at.IsZero() {
-			s.due.set(e.fast, now)
+			s.due.set(&e.fast, now)
 		}
 	}
 }
@@ -264,8 +282,7 @@ func (s *Scheduler) warmUp(now time.Time) {
 	}
 }
 
-// fire lets one scheduled probe wait for its slot, and sets the next time. Due
-// times that passed meanwhile (the host slept) are one miss, not many.
+// fire lets one scheduled probe wait for its slot, and sets the next time.
 func (s *Scheduler) fire(a *alarm, now time.Time) {
 	e, due := a.entry, a.at
 	s.due.set(a, e.job.when.next(now))
@@ -274,11 +291,34 @@ func (s *Scheduler) fire(a *alarm, now time.Time) {
 	j.Trigger, j.Due = bellwether.TriggerSchedule, due
 	switch {
 	case now.Round(0).Sub(due) > late:
-		s.miss(j, "our own process or clock was late")
-	case e.flying[j.Trigger] >= maxOverlap:
+		s.missAll(j, now)
+	case e.flying[onSchedule] >= maxOverlap:
 		s.miss(j, fmt.Sprintf("%d earlier ones are still in flight", maxOverlap))
 	default:
 		s.await(e, j.Trigger, due, late)
+	}
+}
+
+// missAll says of every time from j's due one to now that it passed while we
+// were not there: the host slept, or its clock was set forward. The first
+// maxMisses are observations of their own; the last of them tells how many more
+// there were, so that waking up is no flood.
+func (s *Scheduler) missAll(j Job, now time.Time) {
+	const why = "our own process or clock was late"
+	for n := 1; ; n++ {
+		next := j.when.next(j.Due)
+		if next.IsZero() || next.After(now) {
+			s.miss(j, why)
+			return
+		}
+		if n == maxMisses {
+			more := j.when.count(next, now)
+			s.counts.missed += uint64(more)
+			s.miss(j, fmt.Sprintf("%s, as it was for the %d times after this one", why, more))
+			return
+		}
+		s.miss(j, why)
+		j.Due = next
 	}
 }
 

@@ -55,7 +55,7 @@ func (s *Scheduler) Status() Status {
 		name := e.job.Target.ID
 		t := targets[name]
 		if t == nil {
-			t = &TargetStatus{Target: name, InFlight: at(s.slots.targets, name).flying, Interval: s.suspects[name].interval.Seconds()}
+			t = &TargetStatus{Target: name, InFlight: e.berth.own.flying, Interval: s.suspects[name].interval.Seconds()}
 			if a := s.ledger.targets[name]; a != nil {
 				t.Today = *a
 			}

@@ -41,14 +41,14 @@ func (s *Scheduler) followSuspicions(now time.Time) {
 		switch {
 		case !suspected || !x.wants(e.job.Canary.Name):
 			e.looked = false
-			s.due.set(e.fast, time.Time{})
+			s.due.set(&e.fast, time.Time{})
 		case !e.looked:
 			e.looked = true
-			s.due.set(e.fast, now.Round(0))
+			s.due.set(&e.fast, now.Round(0))
 		case x.interval >= e.job.when.interval(now):
 			// The schedule is as fast by itself; what is set already may fire.
 		case e.fast.at.IsZero() || e.fast.at.Sub(now.Round(0)) > x.interval:
-			s.due.set(e.fast, now.Round(0).Add(x.interval))
+			s.due.set(&e.fast, now.Round(0).Add(x.interval))
 		}
 	}
 }
@@ -70,7 +70,7 @@ func (s *Scheduler) fireFast(a *alarm, now time.Time) {
 	j.Trigger, j.Due = bellwether.TriggerSuspicion, a.at
 	s.due.set(a, next)
 	s.dispatch() // what waits on the schedule goes first
-	if e.flying[j.Trigger] >= maxOverlap || !s.slots.free(j.Target) {
+	if e.flying[onSuspicion] >= maxOverlap || !s.slots.free(e.berth) {
 		s.counts.skipped++
 		return
 	}
