@@ -64,6 +64,9 @@ func (c *conn) receive(fd uintptr) bool {
 	for {
 		c.n, c.oobn, _, _, c.err = syscall.Recvmsg(int(fd), c.p, c.oob[:], 0)
 		if c.err != syscall.EINTR {
+			if racing && c.n > 0 {
+				_, _ = syscall.Read(int(fd), nil) // of nothing: tells the race detector of the order
+			}
 			return c.err != syscall.EAGAIN
 		}
 	}

@@ -163,3 +163,22 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+// Under the race detector: what was done before a write is seen after its read.
+func TestWhatWasWrittenBeforeIsKnownAfterTheRead(t *testing.T) {
+	c, far := pair(t)
+	said := ""
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = c.Read(make([]byte, 1))
+		if said != "hello" {
+			t.Errorf("said = %q", said)
+		}
+	}()
+	said = "hello"
+	if _, err := far.Write([]byte("x")); err != nil {
+		t.Error(err)
+	}
+	<-done
+}
