@@ -91,6 +91,8 @@ type Probing struct {
 	TargetBudget Budget `yaml:"target_budget"`
 	// The same for all targets together.
 	TotalBudget Budget `yaml:"total_budget"`
+	// Hosts that show whether our own network works: web addresses (a plain GET; any answer will do) or host:port (a TCP connection), asked every 30s and whenever a probe gets no answer at all. While none of them can be reached, failures speak against this vantage and not against targets. Two or more of different owners are best. Default none.
+	Controls []string `yaml:"controls"`
 }
 
 // Budget bounds what probes may use in one day (UTC).
@@ -236,6 +238,7 @@ func (b Probing) problems(at string) []conf.Problem {
 	p.add(b.FastInterval != 0 && b.FastInterval < conf.Duration(minFast), "fast_interval", "write 100ms or more, such as 5s", "%v is too short", b.FastInterval.Std())
 	p.budget("target_budget", b.TargetBudget)
 	p.budget("total_budget", b.TotalBudget)
+	p.controls(b.Controls)
 	return p.list
 }
 

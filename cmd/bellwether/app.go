@@ -38,6 +38,7 @@ type app struct {
 	pipeline  *pipeline
 	publisher *publisher
 	prober    *probes.Prober
+	guard     *probes.Guard // doubts the prober
 	scheduler *probes.Scheduler
 	alerts    *alerts
 	dispatch  *alerting.Dispatcher
@@ -227,11 +228,15 @@ func (a *app) startProbing(cfg Config, warmup bool) error {
 		return fmt.Errorf("probing: %w", err)
 	}
 	a.prober = prober
+	a.guard, err = probes.NewGuard(prober, probes.GuardOptions{Controls: cfg.Probing.Controls, Proxy: http.ProxyFromEnvironment, Log: a.log})
+	if err != nil {
+		return fmt.Errorf("probing: %w", err)
+	}
 	jobs, err := cfg.jobs()
 	if err != nil {
 		return fmt.Errorf("probing: %w", err)
 	}
-	a.scheduler, err = probes.NewScheduler(jobs, prober, a.pipeline.Observed,
+	a.scheduler, err = probes.NewScheduler(jobs, a.guard, a.pipeline.Observed,
 		probes.SchedulerOptions{Probing: cfg.Probing, Warmup: warmup, Log: a.log})
 	return err
 }
@@ -373,7 +378,7 @@ func (a *app) Run(ctx context.Context, more ...part) error {
 			[]part{{"router follows", a.router.Run}}) // its last report needs the API
 	}
 	stages = append(stages,
-		[]part{{"probing", a.scheduler.Run}, {"api", serveHTTP(a.apiListener, a.server.Handler(), a.log)}, {"api streams", a.server.Run}},
+		[]part{{"probing", a.scheduler.Run}, {"self-doubt", a.guard.Run}, {"api", serveHTTP(a.apiListener, a.server.Handler(), a.log)}, {"api streams", a.server.Run}},
 		[]part{{"pipeline", a.pipeline.Run}},
 		[]part{{"alerts", a.alerts.Run}},
 		a.keepers())
