@@ -61,6 +61,19 @@ describe("pages", { skip: missing }, () => {
     await page.close();
   });
 
+  test("why stays in sight beside the charts, and off the probes", async () => {
+    const page = await browser.page(fake.url + "/targets/gpt-us");
+    await page.waitForSelector(".plot canvas");
+    await page.waitForSelector(".probes tbody tr");
+    const boxes = () => page.evaluate(() => [".why .stay", ".probes"].map((s) => document.querySelector(s).getBoundingClientRect()).map((r) => ({ top: r.top, bottom: r.bottom })));
+    await page.evaluate(() => scrollTo(0, 300));
+    assert.ok((await boxes())[0].top >= 0, "in sight");
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+    const [why, probes] = await boxes();
+    assert.ok(why.bottom <= probes.top, "not over the probes");
+    await page.close();
+  });
+
   test("the range is in the address, by button and by dragging", async () => {
     const page = await browser.page(fake.url + "/targets/gpt-us");
     await page.waitForSelector(".plot canvas");

@@ -200,7 +200,8 @@ function printUsual(chart: Chart): string {
   if (!chart.usual) return "";
   const [low, high] = [print(chart, chart.usual.p05), print(chart, chart.usual.p95)];
   const unit = high.slice(high.indexOf(" "));
-  return `${low.endsWith(unit) ? low.slice(0, -unit.length) : low} to ${high}`;
+  const same = low.endsWith(unit) || (low.endsWith(" token") && unit === " tokens");
+  return `${same ? low.slice(0, low.indexOf(" ")) : low} to ${high}`;
 }
 
 function label(chart: Chart): string {

@@ -1,11 +1,12 @@
 // Model by region: each target a cell with its state by shape and colour, its
 // score, and its last hour. A healthy cell is nearly all white.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type State, type Target, known, severity } from "./api";
 import { seconds, weight } from "./format";
 import { memo } from "./memo";
-import { type Row, matrix } from "./model";
+import { type Row, kept, matrix } from "./model";
+import { share } from "./share";
 import { Mark } from "./parts";
 import { targetPath } from "./path";
 import { Spark } from "./spark";
@@ -27,6 +28,9 @@ function useGrowing(all: number): number {
 
 export const Matrix = memo(function Matrix({ targets }: { targets: Target[] }) {
   const m = matrix(targets);
+  const drawn = useRef<{ rows: Row[]; regions: string[] }>({ rows: [], regions: [] }).current;
+  m.rows = drawn.rows = kept(drawn.rows, m.rows);
+  m.regions = drawn.regions = share(drawn.regions, m.regions);
   const shown = useGrowing(m.rows.length);
   return (
     <section class="matrix" aria-labelledby="matrix-title">
@@ -34,7 +38,7 @@ export const Matrix = memo(function Matrix({ targets }: { targets: Target[] }) {
         Targets <span class="aside">first token, last hour</span>
       </h2>
       <div class="scroll" tabIndex={m.regions.length > 2 ? 0 : undefined} role={m.regions.length > 2 ? "region" : undefined} aria-label={m.regions.length > 2 ? "Matrix, scrolls sideways" : undefined}>
-        <table role="table">
+        <table role="table" style={{ "--regions": String(m.regions.length) }}>
           <thead role="rowgroup">
             <tr role="row">
               <th role="columnheader" scope="col">
@@ -58,7 +62,7 @@ export const Matrix = memo(function Matrix({ targets }: { targets: Target[] }) {
   );
 });
 
-function ModelRow({ row, regions }: { row: Row; regions: string[] }) {
+const ModelRow = memo(function ModelRow({ row, regions }: { row: Row; regions: string[] }) {
   return (
     <tr role="row">
       <th role="rowheader" scope="row">
@@ -75,7 +79,7 @@ function ModelRow({ row, regions }: { row: Row; regions: string[] }) {
       })}
     </tr>
   );
-}
+});
 
 const Cell = memo(function Cell({ target: t }: { target: Target }) {
   const state = known(t.state);

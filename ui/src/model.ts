@@ -34,6 +34,17 @@ export function matrix(targets: Target[]): Matrix {
   return { regions: [...regions].sort(), rows: sorted };
 }
 
+/** kept is next with each row that did not change replaced by its old self, so that it is not drawn again. */
+export function kept(old: Row[], next: Row[]): Row[] {
+  const before = new Map(old.map((r) => [r.key, r]));
+  const same = (a: Row, b: Row) =>
+    a.cells.size === b.cells.size && [...b.cells].every(([region, ts]) => a.cells.get(region)?.length === ts.length && ts.every((t, i) => a.cells.get(region)![i] === t));
+  return next.map((r) => {
+    const was = before.get(r.key);
+    return was && same(was, r) ? was : r;
+  });
+}
+
 /** Part is one target's part of a route. Its shares are rounded with their siblings', so that they add up and every figure made of them agrees. */
 export interface Part {
   target: string;

@@ -60,7 +60,7 @@ export function drawn(el: HTMLElement, now: () => Now, o: Options, colour: Palet
       bands: chart.interval ? [{ series: [1, 2], fill: colour("interval") }] : [],
       hooks: {
         drawClear: [(u) => underlay(u, now(), colour)],
-        draw: [(u) => verdicts(u, now().past, colour)],
+        draw: [(u) => verdicts(u, now().past, colour), (u) => inventedWord(u, now().past, colour)],
         setCursor: [(u) => o.moved(u.cursor.idx ?? null)],
         setSelect: [(u) => select(u, o.cut)],
       },
@@ -176,7 +176,7 @@ function tick(chart: Chart, v: number): string {
 function underlay(u: uPlot, { chart, past }: Now, colour: Palette): void {
   const { ctx, bbox } = u;
   ctx.save();
-  if (past.simulatedUntil > past.from) invented(u, past, colour);
+  invented(u, past, colour);
   if (chart.usual && chart.usual.p95 > 0) {
     const top = Math.max(bbox.top, u.valToPos(chart.usual.p95, "y", true));
     const bottom = Math.min(bbox.top + bbox.height, u.valToPos(chart.usual.p05, "y", true));
@@ -188,18 +188,29 @@ function underlay(u: uPlot, { chart, past }: Now, colour: Palette): void {
   ctx.restore();
 }
 
-/** invented tints history that was made up, and says so where there is room. */
+/** inventedWidth is how much of the plot is history that was made up, in device pixels. */
+function inventedWidth(u: uPlot, past: Past): number {
+  if (!(past.simulatedUntil > past.from)) return 0;
+  return Math.min(u.bbox.width, u.valToPos(Math.min(past.simulatedUntil, past.to), "x", true) - u.bbox.left);
+}
+
+/** invented tints history that was made up; inventedWord says so, over the lines, where there is room. */
 function invented(u: uPlot, past: Past, colour: Palette): void {
   const { ctx, bbox } = u;
-  const width = Math.min(bbox.width, u.valToPos(Math.min(past.simulatedUntil, past.to), "x", true) - bbox.left);
   ctx.fillStyle = colour("invented");
-  ctx.fillRect(bbox.left, bbox.top, width, bbox.height);
-  if (width < 80 * devicePixelRatio) return;
+  ctx.fillRect(bbox.left, bbox.top, inventedWidth(u, past), bbox.height);
+}
+
+function inventedWord(u: uPlot, past: Past, colour: Palette): void {
+  const { ctx, bbox } = u;
+  if (inventedWidth(u, past) < 80 * devicePixelRatio) return;
+  ctx.save();
   ctx.fillStyle = colour("quiet");
   ctx.font = `${11 * devicePixelRatio}px ${getComputedStyle(u.root).fontFamily}`;
   ctx.textAlign = "left";
   ctx.textBaseline = "top";
   ctx.fillText("simulated", bbox.left + 6 * devicePixelRatio, bbox.top + 4 * devicePixelRatio);
+  ctx.restore();
 }
 
 /** verdicts draws a line where the verdict changed. */

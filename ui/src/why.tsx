@@ -12,22 +12,24 @@ export function WhyPanel({ target, detail }: { target?: Target; detail?: TargetD
   const silent = evidence.filter((e) => e.nats <= 0.05);
   return (
     <aside class="why" aria-labelledby="why-title">
-      <h2 id="why-title">Why</h2>
-      <Reasons target={target} />
-      <HeldBack target={target} evidence={evidence} />
-      {detail && evidence.length === 0 && <p class="quiet">Nothing is tested yet: evidence begins once the first answers have shown what is usual.</p>}
-      {speaking.length > 0 && <p class="quiet small">Evidence against what is usual. A bar at the line is evidence enough; for a verdict the difference needs a practical size as well.</p>}
-      <ul class="plain evidence-list">
-        {speaking.map((e) => (
-          <Hypothesis key={e.hypothesis} e={e} told={tells(target, e)} />
-        ))}
-      </ul>
-      {silent.length > 0 && (
-        <p class="quiet small">
-          Nothing speaks for {silent.map((e) => typeset(e.hypothesis)).join("; ")}.
-        </p>
-      )}
-      <UsualTable detail={detail} />
+      <div class="stay">
+        <h2 id="why-title">Why</h2>
+        <Reasons target={target} />
+        <HeldBack target={target} evidence={evidence} />
+        {detail && evidence.length === 0 && <p class="quiet">Nothing is tested yet: evidence begins once the first answers have shown what is usual.</p>}
+        {speaking.length > 0 && <p class="quiet small">Evidence against what is usual. A bar at the line is evidence enough; for a verdict the difference needs a practical size as well.</p>}
+        <ul class="plain evidence-list">
+          {speaking.map((e) => (
+            <Hypothesis key={e.hypothesis} e={e} told={tells(target, e)} />
+          ))}
+        </ul>
+        {silent.length > 0 && (
+          <p class="quiet small">
+            Nothing speaks for {silent.map((e) => typeset(e.hypothesis)).join("; ")}.
+          </p>
+        )}
+        <UsualTable detail={detail} />
+      </div>
     </aside>
   );
 }

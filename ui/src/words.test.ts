@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Route, State, Target } from "./api";
 import { apportion, unitFor } from "./apportion";
 import { clock, nats, percent, plural, price, seconds, share, span, utc } from "./format";
-import { matrix, routes } from "./model";
+import { kept, matrix, routes } from "./model";
 import { type Sentence, sentence } from "./sentence";
 import { standing } from "./slos";
 import { heldBack, usualWords } from "./why";
@@ -181,5 +181,14 @@ describe("the matrix", () => {
     expect(m.regions).toEqual(["eu", "global", "us-east"]);
     expect(m.rows.map((r) => `${r.provider} ${r.model}`)).toEqual(["azure gpt-4o", "openai gpt-4o"]);
     expect(m.rows[1]!.cells.get("us-east")!.map((t) => t.id)).toEqual(["a"]);
+  });
+  test("keeps the rows in which no target changed", () => {
+    const [a, b] = [target("a", "healthy"), target("b", "healthy", { model: "gpt-4o-mini" })];
+    const old = matrix([a, b]).rows;
+    const next = matrix([a, { ...b, state: "down" }]).rows;
+    const rows = kept(old, next);
+    expect(rows[0]).toBe(old[0]);
+    expect(rows[1]).toBe(next[1]);
+    expect(kept(old, matrix([a]).rows)).toEqual([old[0]]);
   });
 });
