@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"hash/fnv"
 )
 
 // Listing names a listing, so that a cursor of one is refused by another.
@@ -25,14 +26,17 @@ type Position struct {
 }
 
 const (
-	cursorVersion = 1
+	cursorVersion = 2
+	cursorHead    = 7   // bytes: version, listing, direction, and the mark of the store
 	maxCursor     = 512 // bytes; a longer one is none of ours
 )
 
 // Cursor returns p as text that means nothing to anyone but [Listing.Parse] of
-// the same listing in the same direction.
-func (l Listing) Cursor(p Position, oldest bool) string {
+// the same listing of the same store, named by its epoch, in the same
+// direction.
+func (l Listing) Cursor(epoch string, p Position, oldest bool) string {
 	b := []byte{cursorVersion, byte(l), direction(oldest)}
+	b = binary.BigEndian.AppendUint32(b, mark(epoch))
 	b = binary.AppendVarint(b, p.At)
 	b = binary.AppendVarint(b, p.N)
 	b = append(b, p.ID...)
@@ -40,17 +44,25 @@ func (l Listing) Cursor(p Position, oldest bool) string {
 }
 
 // Parse returns the position that Cursor wrote. Any other text, a cursor of
-// another listing or of the other direction is [ErrBadCursor].
-func (l Listing) Parse(cursor string, oldest bool) (Position, error) {
+// another listing, of another store or of the other direction is an
+// [ErrBadCursor] that says which.
+func (l Listing) Parse(epoch, cursor string, oldest bool) (Position, error) {
 	var p Position
 	if len(cursor) > maxCursor {
 		return p, ErrBadCursor
 	}
 	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(b) < 3 || b[0] != cursorVersion || b[1] != byte(l) || b[2] != direction(oldest) {
+	switch {
+	case err != nil || len(b) < cursorHead || b[0] != cursorVersion:
 		return p, ErrBadCursor
+	case b[1] != byte(l):
+		return p, errOtherListing
+	case binary.BigEndian.Uint32(b[3:]) != mark(epoch):
+		return p, errOtherStore
+	case b[2] != direction(oldest):
+		return p, errOtherOrder
 	}
-	b = b[3:]
+	b = b[cursorHead:]
 	for _, v := range []*int64{&p.At, &p.N} {
 		n := 0
 		if *v, n = binary.Varint(b); n <= 0 {
@@ -60,6 +72,13 @@ func (l Listing) Parse(cursor string, oldest bool) (Position, error) {
 	}
 	p.ID = string(b)
 	return p, nil
+}
+
+// mark tells stores apart: enough for slips, and none of it is a secret.
+func mark(epoch string) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(epoch)) // never fails
+	return h.Sum32()
 }
 
 func direction(oldest bool) byte {

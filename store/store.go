@@ -31,7 +31,11 @@ var (
 	// ErrBadCursor is that a query's cursor is not one that this listing gave
 	// out. It has the method BadRequest() bool, for consumers that do not
 	// import this package.
-	ErrBadCursor error = &badCursor{}
+	ErrBadCursor error = &badCursor{"it is not one of this listing"}
+
+	errOtherListing error = &badCursor{"it is of another listing"}
+	errOtherStore   error = &badCursor{"it is of another server, or of before its store was replaced"}
+	errOtherOrder   error = &badCursor{"it is of the other order"}
 )
 
 type sentinel struct {
@@ -42,11 +46,15 @@ type sentinel struct {
 func (e *sentinel) Error() string { return e.text }
 func (e *sentinel) Unwrap() error { return e.is }
 
-type badCursor struct{}
+// badCursor says what a cursor is; each is [ErrBadCursor] to errors.Is.
+type badCursor struct{ what string }
 
-func (*badCursor) Error() string {
-	return "the cursor is not one of this listing: start again without it"
+func (e *badCursor) Error() string {
+	return "the cursor cannot be used: " + e.what + "; start again without it"
 }
+
+// Is reports whether target is [ErrBadCursor].
+func (*badCursor) Is(target error) bool { return target == ErrBadCursor }
 
 // BadRequest reports that the caller is at fault.
 func (*badCursor) BadRequest() bool { return true }

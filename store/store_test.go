@@ -75,31 +75,36 @@ func TestACursorReturnsToItsPosition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := store.Position{At: rapid.Int64().Draw(t, "at"), N: rapid.Int64().Draw(t, "n"), ID: rapid.StringN(0, 40, 120).Draw(t, "id")}
 		oldest := rapid.Bool().Draw(t, "oldest")
-		c := store.ListChanges.Cursor(p, oldest)
-		if got, err := store.ListChanges.Parse(c, oldest); err != nil || got != p {
+		c := store.ListChanges.Cursor("e1", p, oldest)
+		if got, err := store.ListChanges.Parse("e1", c, oldest); err != nil || got != p {
 			t.Fatalf("Parse(%q) = %v, %v, want %v", c, got, err, p)
 		}
-		if _, err := store.ListChanges.Parse(c, !oldest); !errors.Is(err, store.ErrBadCursor) {
-			t.Fatalf("Parse in the other direction = %v", err)
+		refused := func(says string, _ store.Position, err error) {
+			if !errors.Is(err, store.ErrBadCursor) || !strings.Contains(err.Error(), says) {
+				t.Fatalf("Parse = %v, want an ErrBadCursor that says %q", err, says)
+			}
 		}
-		if _, err := store.ListIncidents.Parse(c, oldest); !errors.Is(err, store.ErrBadCursor) {
-			t.Fatalf("Parse of another listing = %v", err)
-		}
+		got, err := store.ListChanges.Parse("e1", c, !oldest)
+		refused("the other order", got, err)
+		got, err = store.ListIncidents.Parse("e1", c, oldest)
+		refused("another listing", got, err)
+		got, err = store.ListChanges.Parse("e2", c, oldest)
+		refused("another server", got, err)
 	})
 }
 
 func FuzzCursor(f *testing.F) {
 	f.Add("")
-	f.Add(store.ListObservations.Cursor(store.Position{At: 1, N: 2, ID: "x"}, false))
+	f.Add(store.ListObservations.Cursor("e", store.Position{At: 1, N: 2, ID: "x"}, false))
 	f.Fuzz(func(t *testing.T, s string) {
-		p, err := store.ListObservations.Parse(s, false)
+		p, err := store.ListObservations.Parse("e", s, false)
 		if err != nil {
 			if !errors.Is(err, store.ErrBadCursor) {
 				t.Fatalf("Parse(%q) = %v, want ErrBadCursor", s, err)
 			}
 			return
 		}
-		if again, err := store.ListObservations.Parse(store.ListObservations.Cursor(p, false), false); err != nil || again != p {
+		if again, err := store.ListObservations.Parse("e", store.ListObservations.Cursor("e", p, false), false); err != nil || again != p {
 			t.Fatalf("Parse(%q) = %v, then %v, %v", s, p, again, err)
 		}
 	})

@@ -50,7 +50,7 @@ func (s *Store) Incidents(ctx context.Context, q bellwether.Query) ([]bellwether
 			all = append(all, entry[bellwether.Incident]{store.Position{At: in.OpenedAt.UnixNano(), ID: in.ID}, in})
 		}
 	}
-	return page(store.ListIncidents, all, q)
+	return page(s.epoch, store.ListIncidents, all, q)
 }
 
 // Incident returns one incident. An unknown id is [store.ErrNotFound].

@@ -19,7 +19,7 @@ type entry[T any] struct {
 
 // page answers one page of a listing of all entries that a query's filters
 // leave over.
-func page[T any](l store.Listing, all []entry[T], q bellwether.Query) (out []T, next string, err error) {
+func page[T any](epoch string, l store.Listing, all []entry[T], q bellwether.Query) (out []T, next string, err error) {
 	slices.SortFunc(all, func(a, b entry[T]) int {
 		if q.Oldest {
 			return compare(a.at, b.at)
@@ -27,7 +27,7 @@ func page[T any](l store.Listing, all []entry[T], q bellwether.Query) (out []T, 
 		return compare(b.at, a.at)
 	})
 	if q.Cursor != "" {
-		p, err := l.Parse(q.Cursor, q.Oldest)
+		p, err := l.Parse(epoch, q.Cursor, q.Oldest)
 		if err != nil {
 			return nil, "", err
 		}
@@ -45,7 +45,7 @@ func page[T any](l store.Listing, all []entry[T], q bellwether.Query) (out []T, 
 	limit := store.Limit(q.Limit)
 	for i, e := range all {
 		if i == limit {
-			return out, l.Cursor(all[i-1].at, q.Oldest), nil
+			return out, l.Cursor(epoch, all[i-1].at, q.Oldest), nil
 		}
 		out = append(out, e.v)
 	}
@@ -100,7 +100,7 @@ func (s *Store) Observations(ctx context.Context, q bellwether.Query) ([]bellwet
 			all = append(all, entry[bellwether.Observation]{store.Position{At: o.At.UnixNano(), N: int64(r.Seq)}, *o})
 		}
 	}
-	return page(store.ListObservations, all, q)
+	return page(s.epoch, store.ListObservations, all, q)
 }
 
 // Rollups returns the sums of a minute or an hour, by start and then by
@@ -174,7 +174,7 @@ func (s *Store) Changes(ctx context.Context, q bellwether.Query) ([]bellwether.C
 			all = append(all, entry[bellwether.Change]{store.Position{At: c.At.UnixNano(), N: c.n}, c.Change})
 		}
 	}
-	return page(store.ListChanges, all, q)
+	return page(s.epoch, store.ListChanges, all, q)
 }
 
 // SaveWeights keeps a published document. A revision that is known is ignored.
@@ -206,7 +206,7 @@ func (s *Store) Revisions(ctx context.Context, q bellwether.Query) ([]bellwether
 			all = append(all, entry[bellwether.Weights]{store.Position{N: int64(w.Revision)}, w})
 		}
 	}
-	return page(store.ListRevisions, all, q)
+	return page(s.epoch, store.ListRevisions, all, q)
 }
 
 // holds reports whether w holds the query's route and target.

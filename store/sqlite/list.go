@@ -60,7 +60,7 @@ func page[T any](ctx context.Context, s *Store, l listing[T], c clause, q bellwe
 		order, compare = " ASC", " > "
 	}
 	if q.Cursor != "" {
-		p, err := l.name.Parse(q.Cursor, q.Oldest)
+		p, err := l.name.Parse(s.epoch, q.Cursor, q.Oldest)
 		if err != nil {
 			return nil, "", err
 		}
@@ -81,7 +81,7 @@ func page[T any](ctx context.Context, s *Store, l listing[T], c clause, q bellwe
 	var last store.Position
 	for rows.Next() {
 		if len(out) == limit {
-			return out, l.name.Cursor(last, q.Oldest), nil
+			return out, l.name.Cursor(s.epoch, last, q.Oldest), nil
 		}
 		v, p, err := l.scan(rows)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -314,6 +315,24 @@ func limitsAreKept(t *testing.T, s Store) {
 		if len(got) != want || (next == "") != (want == 1100) {
 			t.Errorf("Limit %d: %d observations and cursor %q, want %d", limit, len(got), next, want)
 		}
+	}
+}
+
+// cursorsOfAnotherStoreAreTheCallersFault: a client that was pointed at another
+// server must not read on from wherever the time of its cursor is there.
+func cursorsOfAnotherStoreAreTheCallersFault(t *testing.T, a, b Store) {
+	for _, s := range []Store{a, b} {
+		must(t, s.Append(t.Context(), records(1, world(3)...)))
+	}
+	_, next, err := a.Observations(t.Context(), bellwether.Query{Limit: 1})
+	must(t, err)
+	if page, _, err := a.Observations(t.Context(), bellwether.Query{Limit: 1, Cursor: next}); err != nil || len(page) != 1 {
+		t.Errorf("Observations with its own cursor = %v, %v", page, err)
+	}
+	_, _, err = b.Observations(t.Context(), bellwether.Query{Limit: 1, Cursor: next})
+	var bad interface{ BadRequest() bool }
+	if !errors.As(err, &bad) || !bad.BadRequest() || !strings.Contains(err.Error(), "another server") {
+		t.Errorf("Observations with another store's cursor = %v, want the caller's fault", err)
 	}
 }
 

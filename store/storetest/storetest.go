@@ -86,6 +86,13 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 			law.test(t, s)
 		})
 	}
+	t.Run("CursorsOfAnotherStoreAreTheCallersFault", func(t *testing.T) {
+		t.Parallel()
+		a, b := open(t), open(t)
+		defer a.Close()
+		defer b.Close()
+		cursorsOfAnotherStoreAreTheCallersFault(t, a, b)
+	})
 	t.Run("EpochsDiffer", func(t *testing.T) {
 		a, b := open(t), open(t)
 		defer a.Close()
