@@ -18,6 +18,7 @@ import (
 	"github.com/bellwether-llm/bellwether/alerting/webhook"
 	"github.com/bellwether-llm/bellwether/api"
 	"github.com/bellwether-llm/bellwether/internal/conf"
+	"github.com/bellwether-llm/bellwether/internal/id"
 	"github.com/bellwether-llm/bellwether/probes"
 	"github.com/bellwether-llm/bellwether/router"
 	"github.com/bellwether-llm/bellwether/scoring"
@@ -43,6 +44,7 @@ type app struct {
 	alerts    *alerts
 	dispatch  *alerting.Dispatcher
 	board     *api.Board
+	plans     *api.Planner // what agents follow
 	server    *api.Server
 	router    *router.Router // nil unless router.listen is set
 
@@ -141,12 +143,23 @@ func (a *app) Close() {
 
 // engineConfig is what scoring needs to know of a config.
 func engineConfig(cfg Config, jobs []probes.Job) scoring.Config {
-	return scoring.Config{Policy: cfg.Scoring, Targets: cfg.targets(), Routes: cfg.routes(),
-		Interval: probes.Intervals(jobs, time.Now()), Vantages: []string{cfg.Vantage}}
+	vantages := cfg.places()
+	intervals := probes.Intervals(jobs, time.Now())
+	if len(vantages) > 1 {
+		// With n vantages probes come n times as often, and with them chances of
+		// a false alarm. No more than halved all the same: silence is measured
+		// against it too, and agents that are away must not make one unknown.
+		for id := range intervals {
+			intervals[id] /= 2
+		}
+	} else {
+		vantages = []string{cfg.Vantage}
+	}
+	return scoring.Config{Policy: cfg.Scoring, Targets: cfg.targets(), Routes: cfg.routes(), Interval: intervals, Vantages: vantages}
 }
 
 func (c *Config) jobs() ([]probes.Job, error) {
-	return probes.Jobs(c.Config, c.probeTargets(), probes.Place{Vantage: c.Vantage})
+	return probes.Jobs(c.Config, c.probeTargets(), probes.Place{Vantage: c.Vantage, Vantages: c.places()})
 }
 
 // restore returns an engine that knows everything on disk: the newest
@@ -209,8 +222,11 @@ func (a *app) sinks() sinks {
 			a.alerts.Changed(c)
 			a.server.Changed(c)
 		},
-		suspect: func(s bellwether.Suspicion) { a.scheduler.Suspect(s) },
-		tick:    func(time.Time) { a.publisher.tick() },
+		suspect: func(s bellwether.Suspicion) {
+			a.scheduler.Suspect(s)
+			a.plans.Suspect(s)
+		},
+		tick: func(time.Time) { a.publisher.tick() },
 	}
 }
 
@@ -297,12 +313,15 @@ func (a *app) recentIncidents(ctx context.Context) ([]bellwether.Incident, error
 }
 
 func (a *app) startServing(cfg Config) error {
-	a.board = api.NewBoard()
+	a.board, a.plans = api.NewBoard(), api.NewPlanner(id.New(time.Now()))
+	if err := a.planWork(cfg); err != nil {
+		return err
+	}
 	a.publisher = newPublisher(a.store, a.journal, a.board, cfg.Server.WeightsTTL(), cfg.Server.WeightsHold(), a.log)
 	var err error
 	a.server, err = api.New(cfg.Server, api.Deps{
 		Board: a.board, Store: a.store, Facts: a.factsNow, Assessments: a.pipeline.Assessments,
-		Ingest: a.pipeline.Ingest, Override: a.pipeline.Override, Probe: a.probe,
+		Ingest: a.pipeline.Ingest, Override: a.pipeline.Override, Probe: a.probe, Probing: a.probing, Plans: a.plans,
 		Acknowledge: a.alerts.Ack, Annotate: a.alerts.Annotate,
 		Attainments: a.attainments, WriteSLOs: slo.WriteCSV, Ready: a.ready,
 		UI: ui.Handler(), Log: a.log,

@@ -27,7 +27,7 @@ that is, what they cost, and which routes stand on one leg.`,
 				_, err := c.OutOrStdout().Write(configSchema)
 				return err
 			}
-			cfg, err := LoadConfig(file)
+			cfg, err := loadConfig(file)
 			if err != nil {
 				return err
 			}
@@ -44,6 +44,10 @@ func printPlan(w io.Writer, file string, cfg Config) {
 	fmt.Fprintf(w, "%s is valid: %s, %s, %s, %s, %s\n\n", file, count(len(cfg.Providers), "provider", "providers"),
 		count(len(cfg.Targets), "target", "targets"), count(len(cfg.Canaries), "canary", "canaries"),
 		count(len(cfg.Routes), "route", "routes"), count(len(cfg.SLOs), "objective", "objectives"))
+	printAgent(w, cfg)
+	if len(cfg.Targets) == 0 {
+		return
+	}
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "CANARY\tTARGET\tSCHEDULE\tPROBES/DAY\tUSD/DAY\tAT MOST")
 	var perDay, typical, worst float64
@@ -53,6 +57,11 @@ func printPlan(w io.Writer, file string, cfg Config) {
 	}
 	fmt.Fprintf(t, "all\t\t\t%.0f\t%.4f\t%.4f\n", perDay, typical, worst)
 	_ = t.Flush()
+	if all := cfg.places(); len(all) > 1 {
+		n := float64(len(all))
+		fmt.Fprintf(w, "\nThat is from each of %d vantages (%s): %.0f probes, %.4f USD, at most %.4f USD a day in all.\n",
+			len(all), strings.Join(all, ", "), perDay*n, typical*n, worst*n)
+	}
 	b := cfg.Probing.WithDefaults().TotalBudget
 	fmt.Fprintf(w, "\nUSD/DAY is for answers of a usual length, AT MOST for answers of max_tokens.\n"+
 		"While something looks wrong, targets are probed every %v on top of this. That never uses more than\n"+
@@ -63,6 +72,19 @@ func printPlan(w io.Writer, file string, cfg Config) {
 			fmt.Fprintln(w, "warning: "+line)
 		}
 	}
+}
+
+// printAgent says what `bellwether agent` would do with the config.
+func printAgent(w io.Writer, cfg Config) {
+	a := cfg.Agent.withDefaults(cfg.Vantage)
+	if a.Server == "" {
+		return
+	}
+	what := "what the server's config says, with the providers of this file"
+	if a.Plan == planFile {
+		what = "what this file says"
+	}
+	fmt.Fprintf(w, "As an agent it is %s at vantage %s, probes %s, and reports to %s.\n\n", a.Name, a.Vantage, what, a.Server)
 }
 
 func budgetText(b probes.Budget) string {

@@ -123,6 +123,9 @@ func (a *app) reload(ctx context.Context, file string) error {
 	if err := a.scheduler.Replace(jobs); err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
+	if err := a.planWork(cfg); err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
 	if a.router != nil {
 		if err := a.router.Replace(cfg.routerSetup()); err != nil {
 			return err
@@ -152,6 +155,7 @@ func keepSettled(cfg *Config, old Config) (kept []string) {
 	keep("store", &cfg.Store, &old.Store)
 	keep("vantage", &cfg.Vantage, &old.Vantage)
 	keep("probing", &cfg.Probing, &old.Probing)
+	keep("agent", &cfg.Agent, &old.Agent)
 	keep("router", &cfg.Router, &old.Router)
 	keep("alerting.slack", &cfg.Alerting.Slack, &old.Alerting.Slack)
 	keep("alerting.webhooks", &cfg.Alerting.Webhooks, &old.Alerting.Webhooks)

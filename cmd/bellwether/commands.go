@@ -75,7 +75,7 @@ Start with: bellwether demo`,
 		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(
-		newDemoCommand(), newServeCommand(), newRouterCommand(), newCheckCommand(),
+		newDemoCommand(), newServeCommand(), newAgentCommand(), newRouterCommand(), newCheckCommand(),
 		newProbeCommand(), newReplayCommand(), newReportCommand(), newSimulateCommand(), newHealthcheckCommand(),
 	)
 	return root

@@ -34,6 +34,8 @@ type Config struct {
 	Store store.Config `yaml:"store"`
 	// Vantage names the place that probes are sent from. Default: local.
 	Vantage string `yaml:"vantage"`
+	// Vantages are the other places that agents probe the same targets from. Probes are interleaved over all of them, and verdicts know how many there are. Agents elsewhere are served too, at a phase of their own.
+	Vantages []string `yaml:"vantages"`
 	// Providers are who is called, by name.
 	Providers map[string]ProviderConfig `yaml:"providers"`
 	// Targets are what is probed and routed to: a provider, a model, a region.
@@ -50,7 +52,12 @@ type Config struct {
 	Alerting alerting.Config `yaml:"alerting"`
 	// Router is the bundled OpenAI-compatible router. It runs inside serve when listen is set.
 	Router router.Config `yaml:"router"`
+	// Agent is for `bellwether agent`, which probes from another place and reports to a server.
+	Agent AgentConfig `yaml:"agent"`
 }
+
+// defaultVantage names the place of who names none.
+const defaultVantage = "local"
 
 // RouteConfig is a logical model: where its traffic goes.
 type RouteConfig struct {
@@ -93,6 +100,16 @@ func (r RouteConfig) route(name string) bellwether.Route {
 // LoadConfig reads, checks and completes the config file at path. Everything
 // wrong in it is returned at once, as faults.
 func LoadConfig(path string) (Config, error) {
+	cfg, err := loadConfig(path)
+	if err == nil && len(cfg.Targets) == 0 { // a file for an agent only
+		err = codeError{exitUsage, fmt.Errorf("config %s: targets: there are none; only `bellwether agent` can do without, because its server has them", path)}
+	}
+	return cfg, err
+}
+
+// loadConfig is LoadConfig for who can do without targets where agent.server
+// has them.
+func loadConfig(path string) (Config, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return Config{}, codeError{exitUsage, fmt.Errorf("config: %w; write one from config.example.yaml", err)}
@@ -137,7 +154,7 @@ func ParseConfig(name string, src []byte, env func(string) (string, bool)) (Conf
 
 // Validate returns everything wrong with the config that its schema cannot say.
 func (c *Config) Validate() []conf.Problem {
-	c.Vantage = firstOf(c.Vantage, "local")
+	c.Vantage = firstOf(c.Vantage, defaultVantage)
 	var ps []conf.Problem
 	add := func(section string, found []conf.Problem) {
 		for _, p := range found {
@@ -147,6 +164,11 @@ func (c *Config) Validate() []conf.Problem {
 	}
 	if !bellwether.ValidID(c.Vantage) {
 		add("vantage", []conf.Problem{{Text: fmt.Sprintf("%q is not a name", c.Vantage), Remedy: "use lower-case letters, digits, '.', '_' and '-'"}})
+	}
+	for i, v := range c.Vantages {
+		if !bellwether.ValidID(v) {
+			add(fmt.Sprintf("vantages[%d]", i), []conf.Problem{{Text: fmt.Sprintf("%q is not a name", v), Remedy: "use lower-case letters, digits, '.', '_' and '-'"}})
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
 		ps = append(ps, c.Providers[name].validate("providers."+name)...)
@@ -162,6 +184,7 @@ func (c *Config) Validate() []conf.Problem {
 	add("slos", c.SLOs.Check(c.targets(), c.routes()))
 	add("alerting", c.Alerting.Validate())
 	add("router", c.Router.Validate())
+	add("agent", c.Agent.Validate())
 	if c.Router.Listen != "" && c.Router.Listen == c.Server.Address() {
 		add("router", []conf.Problem{{Path: "listen", Text: "is the server's address too", Remedy: "give the router another port, such as " + router.DefaultListen}})
 	}
@@ -179,7 +202,7 @@ func join(section, path string) string {
 func (c *Config) validateTargets() []conf.Problem {
 	var ps []conf.Problem
 	seen := map[string]int{}
-	if len(c.Targets) == 0 {
+	if len(c.Targets) == 0 && !c.Agent.follows() {
 		ps = append(ps, conf.Problem{Path: "targets", Text: "there are none", Remedy: "write at least one: {id: ..., provider: ..., model: ..., region: ...}"})
 	}
 	for i, t := range c.Targets {

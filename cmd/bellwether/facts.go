@@ -10,8 +10,8 @@ import (
 // facts are what the API says about the config.
 func (a *app) facts() api.Facts {
 	cfg := a.cfg.Load()
-	f := api.Facts{Version: version(), Vantage: cfg.Vantage, Simulated: a.simulated, Targets: cfg.targets(), Routes: cfg.routes()}
-	plan := map[string][]probes.PlanLine{}
+	f := api.Facts{Version: version(), Vantage: cfg.Vantage, Vantages: cfg.places(), Simulated: a.simulated, Targets: cfg.targets(), Routes: cfg.routes()}
+	plan, n := map[string][]probes.PlanLine{}, float64(max(1, len(f.Vantages))) // each vantage sends them
 	for _, l := range probes.Plan(cfg.Config, f.Targets) {
 		plan[l.Canary] = append(plan[l.Canary], l)
 	}
@@ -25,10 +25,24 @@ func (a *app) facts() api.Facts {
 		}
 		for _, l := range plan[c.Name] {
 			out.Targets = append(out.Targets, l.Target)
-			out.ProbesPerDay += l.PerDay
-			out.CostPerDay += l.Typical
+			out.ProbesPerDay += l.PerDay * n
+			out.CostPerDay += l.Typical * n
 		}
 		f.Canaries = append(f.Canaries, out)
 	}
 	return f
+}
+
+// planWork puts what cfg says into the plan that agents follow.
+func (a *app) planWork(cfg Config) error {
+	w, err := cfg.work()
+	if err != nil {
+		return err
+	}
+	return a.plans.Replace(w)
+}
+
+// probing serves GET /v1/probing.
+func (a *app) probing() api.Probing {
+	return probingView(a.scheduler.Status(), a.cfg.Load().Probing)
 }

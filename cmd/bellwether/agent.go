@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/bellwether-llm/bellwether/api"
+	"github.com/bellwether-llm/bellwether/api/client"
+	"github.com/bellwether-llm/bellwether/probes"
+	"github.com/bellwether-llm/bellwether/probes/spool"
+)
+
+const (
+	helloEvery  = 15 * time.Second
+	helloAgain  = 2 * time.Second // after one that was not answered
+	silentAfter = 5 * time.Minute // without the server, suspicions end
+)
+
+// agent probes from elsewhere: a scheduler and a prober as in the server, a
+// spool in place of the store, a courier in place of the pipeline.
+type agent struct {
+	cfg       AgentConfig
+	probing   probes.Probing
+	log       *slog.Logger
+	started   time.Time
+	client    *client.Client
+	spool     *spool.Spool
+	clock     *agentClock
+	courier   *courier
+	prober    *probes.Prober
+	scheduler *probes.Scheduler
+	orders    *orders
+}
+
+// newAgent opens the spool and ties everything together. Run runs it; Close
+// lets go of what an agent that never ran took hold of.
+func newAgent(cfg Config, log *slog.Logger) (_ *agent, err error) {
+	a := &agent{cfg: cfg.Agent.withDefaults(cfg.Vantage), probing: cfg.Probing, log: log, started: time.Now().UTC(), clock: &agentClock{}}
+	if a.cfg.Server == "" {
+		return nil, codeError{exitUsage, errors.New("agent.server: is missing; write the address of the server that observations go to")}
+	}
+	if cfg.Agent.Vantage == "" && cfg.Vantage == defaultVantage {
+		return nil, codeError{exitUsage, errors.New("agent.vantage: is missing; name the place that this agent probes from")}
+	}
+	roots, err := a.tls()
+	if err != nil {
+		return nil, err
+	}
+	if a.client, err = client.New(client.Config{Server: a.cfg.Server, Token: a.cfg.Token, Gzip: true, TLS: roots, Log: log}); err != nil {
+		return nil, err
+	}
+	if a.prober, err = probes.New(probes.Options{Proxy: http.ProxyFromEnvironment, UserAgent: "bellwether/" + version()}); err != nil {
+		return nil, err
+	}
+	if a.spool, err = spool.Open(a.cfg.Spool.Dir, spool.Options{MaxBytes: a.cfg.Spool.MaxBytes}); err != nil {
+		return nil, fmt.Errorf("agent.spool: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	a.courier = &courier{spool: a.spool, to: a.client, clock: a.clock, log: log}
+	a.scheduler, err = probes.NewScheduler(nil, a.prober, a.courier.Observed, probes.SchedulerOptions{Probing: cfg.Probing, Warmup: true, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	a.orders = &orders{cfg: cfg, agent: a.cfg, scheduler: a.scheduler, file: filepath.Join(a.cfg.Spool.Dir, "plan.json"), log: log}
+	return a, a.orders.start()
+}
+
+// tls returns how the server's certificate is checked; nil as the system does.
+func (a *agent) tls() (*tls.Config, error) {
+	if a.cfg.CAFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(a.cfg.CAFile)
+	if err != nil {
+		return nil, codeError{exitUsage, fmt.Errorf("agent.ca_file: %w", err)}
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, codeError{exitUsage, fmt.Errorf("agent.ca_file: %s holds no certificate in PEM", a.cfg.CAFile)}
+	}
+	return &tls.Config{RootCAs: pool}, nil
+}
+
+// Close lets go of the spool and of idle connections.
+func (a *agent) Close() {
+	if err := a.spool.Close(); err != nil {
+		a.log.Error("close the spool", "err", err)
+	}
+	a.prober.Close()
+	a.client.Close()
+}
+
+// Run probes and delivers until ctx ends. Probing stops first, then the courier
+// tries for what is left, then the disk has it.
+func (a *agent) Run(ctx context.Context) error {
+	defer a.Close()
+	follow := func(ctx context.Context) error { return a.client.WatchPlan(ctx, a.cfg.Name, a.orders.take) }
+	return runStages(ctx,
+		[]part{{"plan", follow}, {"hello", a.greet}, {"probing", a.scheduler.Run}},
+		[]part{{"courier", a.courier.Run}},
+		[]part{{"spool", a.spool.Run}})
+}
+
+// greet says hello at once, again as soon as the clock was measured, and then
+// from time to time.
+func (a *agent) greet(ctx context.Context) error {
+	heard, reached := time.Now(), true
+	for first := true; ctx.Err() == nil; {
+		clock, err := a.client.Hello(ctx, a.cfg.Name, a.hello())
+		if err == nil {
+			a.clock.add(clock)
+			heard = time.Now()
+		} else if ctx.Err() == nil && reached {
+			a.log.Warn("the server does not answer", "err", err)
+		}
+		reached = err == nil
+		a.orders.hear(time.Since(heard) > silentAfter)
+		switch {
+		case !reached:
+			sleep(ctx, helloAgain)
+		case first:
+			first = false
+		default:
+			sleep(ctx, helloEvery)
+		}
+	}
+	return nil
+}
+
+// hello is what the agent says of itself.
+func (a *agent) hello() api.Hello {
+	st := a.spool.Stats()
+	h := api.Hello{Vantage: a.cfg.Vantage, Version: version(), Started: a.started, Spooled: st.Records, SpooledBytes: st.Bytes,
+		Dropped: st.Dropped, Damaged: st.Damaged, Lost: a.courier.lost.Load(), Refused: a.courier.refused.Load()}
+	if c, known := a.clock.now(); known {
+		h.ClockOffset, h.ClockError = &c.Offset, c.Error
+	}
+	h.Plan, h.Troubles = a.orders.state()
+	p := probingView(a.scheduler.Status(), a.probing)
+	h.Probing = &p
+	return h
+}
+
+// probingView is a scheduler's status as the API shows it.
+func probingView(st probes.Status, limits probes.Probing) api.Probing {
+	limits = limits.WithDefaults()
+	spent := func(s probes.Spent) api.Spent {
+		return api.Spent{Probes: s.Probes, Tokens: s.Tokens, USD: s.USD, Unprobed: s.Unprobed}
+	}
+	v := api.Probing{Jobs: st.Jobs, InFlight: st.InFlight, Waiting: st.Waiting, Sent: st.Sent, Missed: st.Missed, Skipped: st.Skipped,
+		TotalBudget: budgetView(limits.TotalBudget), TargetBudget: budgetView(limits.TargetBudget), Today: spent(st.Today)}
+	for _, t := range st.Targets {
+		v.Targets = append(v.Targets, api.TargetProbing{Target: t.Target, InFlight: t.InFlight, Next: t.Next.UTC(), Interval: t.Interval, Today: spent(t.Today)})
+	}
+	return v
+}
+
+// budgetView leaves out what has no limit.
+func budgetView(b probes.Budget) (out api.Budget) {
+	if b.Probes >= 0 {
+		out.Probes = &b.Probes
+	}
+	if b.Tokens >= 0 {
+		out.Tokens = &b.Tokens
+	}
+	if b.USD >= 0 {
+		out.USD = &b.USD
+	}
+	return out
+}
