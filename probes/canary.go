@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/conf"
@@ -35,7 +34,7 @@ func (c Canary) room() int {
 // wraps around it, its nonce and its tools.
 func inputTokens(c Canary) int {
 	const wrapping, nonced = 8, 8
-	chars := utf8.RuneCountInString(c.sample()) + utf8.RuneCountInString(c.System)
+	chars := weight(c.sample()) + weight(c.System)
 	for _, t := range c.tools() {
 		chars += 40 + len(t.Name) + len(t.Description) + len(t.Parameters)
 	}
@@ -46,16 +45,30 @@ func inputTokens(c Canary) int {
 	return n
 }
 
-// usualOutput guesses the length of a good answer: what the library or the
-// challenge says, what a max_tokens check allows, else a short one.
+// weight counts the characters of s, those of scripts without spaces (Chinese,
+// Japanese, Thai) as [usualRatio]: most of them are a token each.
+func weight(s string) int {
+	n := 0
+	for _, r := range s {
+		if n++; isUnspaced(r) {
+			n += usualRatio - 1
+		}
+	}
+	return n
+}
+
+// usualOutput guesses the length of a good answer: what the canary, the library
+// or the challenge says, what a max_tokens check allows, else a short one.
 func usualOutput(c Canary) int {
 	n := min(typicalAnswer, c.MaxTokens)
-	if c.usual > 0 {
-		n = min(c.usual, c.MaxTokens)
+	if c.UsualTokens > 0 {
+		n = min(c.UsualTokens, c.MaxTokens)
 	} else {
 		for _, spec := range c.Checks {
 			if most, err := count(spec["max_tokens"]); err == nil {
 				n = min(most, c.MaxTokens)
+			} else if least, err := count(spec["min_tokens"]); err == nil {
+				n = min(max(n, least), c.MaxTokens)
 			}
 		}
 	}
@@ -89,6 +102,7 @@ func (c Canary) problems(at string) []conf.Problem {
 		p.add(true, "schedule", `write "@every 30s" or five cron fields such as "*/5 * * * *"`, "%v", err)
 	}
 	p.add(c.MaxTokens < 0 || c.MaxTokens > 1_000_000, "max_tokens", "write 1 to 1000000", "%d is out of range", c.MaxTokens)
+	p.add(c.UsualTokens < 0 || c.UsualTokens > max(0, d.MaxTokens), "usual_tokens", "write at most max_tokens", "%d is out of range", c.UsualTokens)
 	p.add(c.Temperature != nil && !(*c.Temperature >= 0 && *c.Temperature <= 2), "temperature", "write 0 to 2, or leave it out", "is out of range")
 	p.add(c.ColdEvery < -1, "cold_every", "write -1 for never, 0 for the default of 20, or a number", "%d is out of range", c.ColdEvery)
 	p.limits(d)

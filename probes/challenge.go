@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -117,7 +117,7 @@ func poseExtraction(r *rand.Rand) (string, []CheckSpec) {
 	}
 	prompt := fmt.Sprintf("Note: %s from %s ordered %s. %s from %s ordered %s. Which %s belongs to %s? Answer with one word.",
 		names[0], cities[0], goods[0], names[1], cities[1], goods[1], field, names[who])
-	return prompt, []CheckSpec{{"contains": values[who]}, {"not_contains": values[1-who]}}
+	return prompt, []CheckSpec{{"one_of": []string{values[who]}}}
 }
 
 // reviews are plain cases of two classes, of like length.
@@ -136,23 +136,16 @@ func poseClassification(r *rand.Rand) (string, []CheckSpec) {
 	return prompt, []CheckSpec{{"one_of": []string{classes[class]}}}
 }
 
-// poseOrdering asks for five words in the order of the alphabet.
+// poseOrdering asks for five words in the order of the alphabet, which they are
+// not in; the answer is to hold nothing else.
 func poseOrdering(r *rand.Rand) (string, []CheckSpec) {
-	n := 5
-	order := r.Perm(len(challengeWords))[:n] // the words' list is in order
-	given, sorted := make([]string, n), make([]string, 0, n)
-	for i, k := range order {
-		given[i] = challengeWords[k]
+	given := pickN(r, 5, challengeWords)
+	for slices.IsSorted(given) {
+		given = pickN(r, 5, challengeWords)
 	}
-	for _, w := range challengeWords {
-		for _, g := range given {
-			if g == w {
-				sorted = append(sorted, regexp.QuoteMeta(w))
-			}
-		}
-	}
+	sorted := slices.Sorted(slices.Values(given)) // letters only: nothing to quote
 	prompt := "Put these words in alphabetical order: " + strings.Join(given, ", ") + ". Answer with the words only, separated by commas."
-	return prompt, []CheckSpec{{"regex": `(?i)\b` + strings.Join(sorted, `\W+`) + `\b`}}
+	return prompt, []CheckSpec{{"regex": `(?i)^\W*` + strings.Join(sorted, `\W+`) + `\W*$`}}
 }
 
 // poseJSON asks for a sentence's facts as a JSON object.
@@ -166,11 +159,11 @@ func poseJSON(r *rand.Rand) (string, []CheckSpec) {
 	}
 }
 
-// sample is a challenge's question for people, and for estimates: the same
-// each time.
+// sample is what is asked: of a challenge that was not posed, the same example
+// each time, for people and estimates.
 func (c Canary) sample() string {
 	made, ok := challengeOf(c.Challenge)
-	if !ok {
+	if !ok || c.Prompt != "" { // no challenge, or one that was posed
 		return c.Prompt
 	}
 	prompt, _ := made.make(rand.New(rand.NewPCG(1, 1)))

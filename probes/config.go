@@ -61,8 +61,8 @@ type Canary struct {
 	AllowLength bool `yaml:"allow_length"`
 	// Whether the log-probabilities of the answer are asked for and kept as confidence. Default false; only some providers offer them.
 	Logprobs bool `yaml:"logprobs"`
-
-	usual int // tokens of a usual answer, of the library and challenges; 0 is not known
+	// How many tokens a usual answer has, reasoning not counted, for the plan's estimate of cost. Default the library's or challenge's own, else what a max_tokens check allows, else 20 or what a min_tokens check wants.
+	UsualTokens int `yaml:"usual_tokens"`
 }
 
 // Tool is a function that the model may ask to have called. Nobody calls it.
@@ -130,7 +130,7 @@ func (c Canary) Streams() bool { return c.Stream == nil || *c.Stream }
 func (c Canary) WithDefaults() Canary {
 	c = c.fromLibrary()
 	if made, ok := challengeOf(c.Challenge); ok {
-		c.usual, c.Task = or(c.usual, made.output), or(c.Task, made.kind)
+		c.UsualTokens, c.Task = or(c.UsualTokens, made.output), or(c.Task, made.kind)
 	}
 	if c.Reasoning {
 		c.Timeout = or(c.Timeout, conf.Duration(reasoningTimeout))
@@ -186,7 +186,8 @@ func (c Config) Validate() []conf.Problem {
 }
 
 // ValidateTargets returns what is wrong between the canaries and the targets
-// that there are: canaries that name an unknown target, or one twice.
+// that there are: canaries that name an unknown target, or one twice, and
+// judges that are no target.
 func (c Config) ValidateTargets(targets []bellwether.Target) []conf.Problem {
 	known := map[string]bool{}
 	for _, t := range targets {
@@ -204,6 +205,12 @@ func (c Config) ValidateTargets(targets []bellwether.Target) []conf.Problem {
 				ps = append(ps, conf.Problem{Path: at, Text: fmt.Sprintf("target %q stands here twice", id), Remedy: "remove one"})
 			}
 			named[id] = true
+		}
+		checks, _ := Compile(k.WithDefaults().Checks)
+		for _, c := range checks {
+			if c.judge != nil && !known[c.judge.target] {
+				ps = append(ps, conf.Problem{Path: fmt.Sprintf("canaries[%d].checks", i), Text: fmt.Sprintf("%s: there is no target %q", c.Name, c.judge.target), Remedy: "write the id of one of the targets"})
+			}
 		}
 	}
 	return ps

@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/conf"
@@ -25,6 +25,7 @@ const (
 	maxJudged        = 8 << 10          // bytes of an answer that a judge is shown
 	maxJudgedTokens  = 4 << 10          // what those are at most, for estimates
 	judgeLimit       = 30 * time.Second // for a place among maxJudges and the call together
+	fastJudgeLimit   = 5 * time.Second  // the same while probing fast
 	maxJudges        = 8                // calls in flight of one prober
 	judgeAnswer      = 48               // tokens
 	judgeUsualAnswer = 10               // tokens
@@ -61,11 +62,14 @@ func judgesOf[T any](j Job, targets []T, known func(T) Target) map[string]Target
 func (j Job) judgesCost(output int, worst bool) spend {
 	var s spend
 	for _, c := range j.checks {
-		t, ok := j.judges[or(c.judge, &judging{}).target]
+		if c.judge == nil {
+			continue
+		}
+		t, ok := j.judges[c.judge.target]
 		if !ok {
 			continue
 		}
-		k := c.judge.canary(j.Canary, judgeWord(), "")
+		k := c.judge.canary(j.Canary, "GRADE-000000000000", "")
 		input := inputTokens(k) + min(output, maxJudgedTokens)
 		answer := judgeUsualAnswer
 		if c.judge.reasoning {
@@ -82,16 +86,28 @@ func (j Job) judgesCost(output int, worst bool) spend {
 
 // canary is what the judge is asked about an answer.
 func (g *judging) canary(c Canary, word, answer string) Canary {
-	body, _ := json.Marshal(struct { // strings: it cannot fail
+	var body strings.Builder
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(struct { // strings: it cannot fail
 		Criterion string `json:"criterion"`
 		Question  string `json:"question"`
 		Answer    string `json:"answer"`
-	}{g.criterion, cutBytes(c.sample(), maxJudged), cutBytes(printable(cutBytes(answer, maxJudged)), maxJudged)})
+	}{g.criterion, cutBytes(c.sample(), maxJudged), cutBytes(judged(cutBytes(answer, maxJudged)), maxJudged)})
 	plain := false
 	return Canary{
-		Name: c.Name + "/judge", System: fmt.Sprintf(judgeSystem, word), Prompt: string(body), MaxTokens: judgeAnswer,
+		Name: c.Name + "/judge", System: fmt.Sprintf(judgeSystem, word), Prompt: strings.TrimSpace(body.String()), MaxTokens: judgeAnswer,
 		Reasoning: g.reasoning, Stream: &plain, Timeout: conf.Duration(judgeLimit),
 	}.WithDefaults()
+}
+
+// judged makes an answer harmless to read, its lines as they are.
+func judged(answer string) string {
+	lines := strings.Split(answer, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // judgeWord makes a word that nobody can know before the call.
@@ -151,10 +167,8 @@ func (p *Prober) ask(ctx context.Context, j Job, g *judging, o *bellwether.Obser
 		return 0, errors.New("a target does not grade itself")
 	case !ok:
 		return 0, fmt.Errorf("the target %s is not known here", g.target)
-	case !utf8.ValidString(answer):
-		answer = printable(answer)
 	}
-	ctx, cancel := context.WithTimeout(ctx, judgeLimit)
+	ctx, cancel := context.WithTimeout(ctx, j.patience())
 	defer cancel()
 	select {
 	case p.judging <- struct{}{}:
@@ -184,6 +198,18 @@ func (p *Prober) ask(ctx context.Context, j Job, g *judging, o *bellwether.Obser
 		return 0, fmt.Errorf("the judge %s gave no answer: %s", g.target, r.fail.outcome)
 	}
 	return graded(r.text.String(), word)
+}
+
+// patience is how long a judge may take: no longer than until the next probe,
+// which a slow judge would else let be missed.
+func (j Job) patience() time.Duration {
+	switch {
+	case j.Trigger == bellwether.TriggerSuspicion:
+		return fastJudgeLimit
+	case j.when == (schedule{}):
+		return judgeLimit
+	}
+	return min(judgeLimit, max(fastJudgeLimit, j.Interval(or(j.Due, time.Now()))))
 }
 
 // signal sets one measured number of an observation.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -129,6 +130,9 @@ func describe(o bellwether.Observation) string {
 			mark = "FAILED " + c.Detail
 		}
 		fmt.Fprintf(&b, "  %-12s %s: %s\n", "check", c.Name, mark)
+	}
+	for _, s := range slices.Sorted(maps.Keys(o.Signals)) {
+		fmt.Fprintf(&b, "  %-12s %s %.4g\n", "signal", s, o.Signals[s])
 	}
 	if o.Error != "" {
 		fmt.Fprintf(&b, "  %-12s %s\n", "error", o.Error)

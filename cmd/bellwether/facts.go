@@ -23,6 +23,9 @@ func (a *app) facts() api.Facts {
 				out.Checks = append(out.Checks, fmt.Sprintf("%s: %v", kind, value))
 			}
 		}
+		if d.Challenge != "" {
+			out.Checks = append(out.Checks, "challenge: the answer of its own question")
+		}
 		for _, l := range plan[c.Name] {
 			out.Targets = append(out.Targets, l.Target)
 			out.ProbesPerDay += l.PerDay * n
