@@ -27,6 +27,7 @@ type measure struct {
 	pool     pool
 	corr     correlation
 	sigma    float64
+	middle   float64    // the usual residual: of counts, whose level is where they began
 	place    [3]float64 // of d on the grid, per magnitude; see magnitudes
 	prevY    float64    // the last residual seen, and when; 0: none
 	prevAt   int64
@@ -43,6 +44,18 @@ const (
 	kindTokens
 	kinds
 )
+
+// whole reports whether the signal counts: its values are whole numbers, few of
+// them in use, and equal ones must stay equal. A level that moves, a correlation
+// that is removed, or bins that move would each put all later samples of one
+// value above, or below, all earlier ones, which ranks then take for a change.
+// So the level of a count stays where it began (the pool forgets, and follows
+// by itself), nothing is removed, and the bins stay.
+func (k kind) whole() bool { return k == kindTokens }
+
+// wholeWidth is the bins' width for counts: 1 %, which tells counts up to 13
+// times the level or a 13th of it apart as far as that matters.
+const wholeWidth = .01
 
 // magnitudes are the factors that the hypotheses about each kind test, the last
 // one that of the joint hypothesis.
@@ -70,7 +83,7 @@ func (m *measure) see(at int64, z, v float64, keep bool) (y, u, slow float64) {
 	if m.prevAt != 0 {
 		gap = seconds(at - m.prevAt)
 	}
-	rho, sure := m.corr.at(gap)
+	rho, sure := m.corr.at(gap) // 0 for whole numbers, which teach none
 	w := whiten(y, m.prevY, rho, sure)
 	u = m.pool.rank(w, v)
 	if keep {
@@ -97,6 +110,9 @@ func (m *measure) begin(k kind, at int64, z float64) {
 		return
 	}
 	m.level = medianOf(append([]float64(nil), m.start...))
+	if k.whole() {
+		m.pool.width = wholeWidth
+	}
 	for _, z := range m.start {
 		m.pool.add(z-m.level, 0)
 	}
@@ -116,10 +132,12 @@ func (m *measure) release(k kind, h *histogram) {
 func (m *measure) accept(k kind, s sample) {
 	healthy := math.Max(0, math.Min(longestGap, seconds(s.at-m.lastAt)))
 	m.lastAt = max(m.lastAt, s.at)
-	alpha := math.Max(1/float64(m.accepted+1), 1-math.Exp2(-healthy/levelHalfLife))
-	m.level += alpha * clip(s.z-m.level, 2*m.sigma)
+	if !k.whole() {
+		alpha := math.Max(1/float64(m.accepted+1), 1-math.Exp2(-healthy/levelHalfLife))
+		m.level += alpha * clip(s.z-m.level, 2*m.sigma)
+	}
 	m.pool.add(s.w, healthy)
-	if s.gap > 0 && s.gap <= longestGap {
+	if !k.whole() && s.gap > 0 && s.gap <= longestGap {
 		m.corr.learn(s.y, s.before, s.gap, m.sigma)
 	}
 	m.accepted++
@@ -131,7 +149,12 @@ func (m *measure) accept(k kind, s sample) {
 // refresh derives the spread, the correlation and the effect sizes.
 func (m *measure) refresh(k kind) {
 	m.sigma = math.Max(m.pool.spread(), leastSigma[k])
-	m.pool.refit(m.sigma)
+	if k.whole() {
+		m.sigma = math.Max(m.sigma, math.Exp(-m.level)) // the size of one more
+		m.middle = m.pool.median()
+	} else {
+		m.pool.refit(m.sigma)
+	}
 	m.corr.refresh()
 	for i, r := range magnitudes[k] {
 		m.place[i] = logD(math.Log(r) / m.sigma)
@@ -139,9 +162,14 @@ func (m *measure) refresh(k kind) {
 }
 
 // shift moves the level by dy, lets the quarantined go, and widens the pool to
-// the given spread when that is larger: a new normal.
+// the given spread when that is larger: a new normal. Whole numbers are learned
+// afresh, because a pool moved by a fraction would break their ties.
 func (m *measure) shift(k kind, dy, spread float64) {
 	if !m.ready() {
+		return
+	}
+	if k.whole() {
+		*m = measure{}
 		return
 	}
 	m.level += dy

@@ -9,7 +9,7 @@ import (
 )
 
 // checkpointFormat names the layout; any change of it is a new one.
-const checkpointFormat = "bellwether.scoring.2"
+const checkpointFormat = "bellwether.scoring.3"
 
 // Checkpoint returns all state as bytes, to go on from with [Engine.Restore]
 // exactly as if there had been no pause. About 15 KB per series.
@@ -327,6 +327,7 @@ func (c *coder) measure(m *measure) {
 	c.f64(&m.corr.sure30)
 	c.f64(&m.corr.bias)
 	c.least(&m.sigma, 0)
+	c.f64(&m.middle)
 	c.f64s(m.place[:])
 	if c.read && m.ready() && m.sigma < leastSigma[kindInter] {
 		c.err = errCheckpoint

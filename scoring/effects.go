@@ -69,6 +69,20 @@ func (e effect) shrunk() float64 {
 	return math.Exp(e.middle * n / (n + 5))
 }
 
+// seems reports whether the effect, as far as it is known, is of a size that
+// matters in the direction that f is about. Of counts the interval must be on
+// that side as well: their median jumps from one value to another by chance.
+func (e effect) seems(f family) bool {
+	r := math.Exp(e.middle)
+	switch f {
+	case famLonger:
+		return r > sizeRatio && e.low > 0
+	case famShorter:
+		return r < sizeShorter && e.high < 0
+	}
+	return r >= sizeRatio
+}
+
 // effectSince estimates the effect. O(64 log 64), no allocation.
 func (t *target) effectSince(k kind, since int64) effect {
 	r := &t.effects[k]

@@ -206,10 +206,11 @@ func (e *Engine) readMeasure(t *target, s *series, r *reading, k kind, id string
 		return
 	}
 	y, u, slow := m.see(r.at, z, uniform(id, uint64(k)+1), t.learning() || t.alarmed(k.family()))
-	t.effects[k].push(residual{at: r.at, y: y, z: z})
+	t.effects[k].push(residual{at: r.at, y: y - m.middle, z: z})
 	l := e.solver.ladders.pick(m.fine())
+	size := m.pool.size()
 	ell := func(magnitude int, u float64) float64 {
-		if b := bucketOf(m.place[magnitude] + slow); b >= 0 {
+		if b := bucketOf(m.place[magnitude] + slow); b >= 0 && size >= l.least[b] {
 			return l.ell[b][l.bin(u)]
 		}
 		return 0

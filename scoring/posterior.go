@@ -48,22 +48,53 @@ func (b *belief) add(ell *[hypotheses]float64, gap float64, set *settings) {
 }
 
 // weight returns the expected utility: the fraction of its normal traffic that
-// the target deserves, in [0, 1].
-func (b *belief) weight(set *settings) float64 {
+// the target deserves, in [0, 1]. What is small counts as good.
+func (b *belief) weight(set *settings, small *[hypotheses]bool) float64 {
 	w := b.p[0]
 	for i := range table {
+		if small[i] {
+			w += b.p[i+1]
+			continue
+		}
 		w += b.p[i+1] * math.Max(table[i].utility, set.floor[i])
 	}
 	return math.Min(1, w)
 }
 
-// score returns the expected health, 0 to 100.
-func (b *belief) score() float64 {
+// score returns the expected health, 0 to 100. What is small counts as good.
+func (b *belief) score(small *[hypotheses]bool) float64 {
 	s := b.p[0]
 	for i := range table {
+		if small[i] {
+			s += b.p[i+1]
+			continue
+		}
 		s += b.p[i+1] * table[i].health
 	}
 	return math.Min(100, 100*s)
+}
+
+// leastBelief is the probability below which a hypothesis moves no weight, so
+// that its size need not be known.
+const leastBelief = .01
+
+// small tells which hypotheses about measured signals are believed only because
+// evidence grew, while what was measured since is of no size that matters: a
+// change that is sure but harmless withholds no traffic.
+func (e *Engine) small(t *target) (small [hypotheses]bool) {
+	for f := famFirst; f <= famShorter; f++ {
+		if t.fam[f].active {
+			continue
+		}
+		k, _ := f.measured(0)
+		first, last := f.span()
+		for i := first; i <= last; i++ {
+			if t.belief.p[i+1] >= leastBelief && t.bank.nats[i] > 0 {
+				small[i] = !t.effectSince(k, t.bank.since[i]).seems(f)
+			}
+		}
+	}
+	return small
 }
 
 // hard reports whether an outage is what is most likely wrong.

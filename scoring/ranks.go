@@ -19,7 +19,7 @@ type pool struct {
 	young  []float64
 	bins   []float32 // empty while young
 	coarse [poolCoarse]float64
-	width  float64 // of a bin
+	width  float64 // of a bin; while young 0, or what it is to be
 	gain   float64 // weight of the next sample; grows in place of decaying the rest
 	total  float64 // sum of all weights
 }
@@ -109,8 +109,10 @@ func (p *pool) rescale(f float64) {
 // bin turns the young samples into a histogram.
 func (p *pool) bin() {
 	sigma := math.Max(p.spread(), 1e-6)
-	p.bins = make([]float32, poolBins)
-	p.width, p.gain = 2*poolWide*sigma/poolBins, 1
+	p.bins, p.gain = make([]float32, poolBins), 1
+	if p.width == 0 {
+		p.width = 2 * poolWide * sigma / poolBins
+	}
 	for _, w := range p.young {
 		p.put(w, 1)
 	}
@@ -187,6 +189,14 @@ func (p *pool) quantile(q float64) float64 {
 		}
 	}
 	return (lo + hi) / 2
+}
+
+// median returns the middle of the pool, which of few values is one of them.
+func (p *pool) median() float64 {
+	if len(p.bins) == 0 {
+		return medianOf(slices.Clone(p.young))
+	}
+	return p.quantile(.5)
 }
 
 // spreadOf is spread for few values. It allocates.

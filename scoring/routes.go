@@ -129,5 +129,12 @@ func (e *Engine) Routes() map[string]bellwether.RouteWeights {
 
 func round4(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 
-// score100 is the score of t, 0 to 100, to a tenth.
-func (e *Engine) score100(t *target) float64 { return math.Round(t.belief.score()*10) / 10 }
+// score100 is the score of t, 0 to 100, to a tenth: 0 where our key or credit is
+// refused, because nobody gets an answer.
+func (e *Engine) score100(t *target) float64 {
+	if t.account() {
+		return 0
+	}
+	small := e.small(t)
+	return math.Round(t.belief.score(&small)*10) / 10
+}

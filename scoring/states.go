@@ -129,9 +129,11 @@ func (e *Engine) sizeable(t *target, i int, since int64) bool {
 	case famInter:
 		return t.effectSince(kindInter, since).shrunk() >= sizeRatio
 	case famLonger:
-		return t.effectSince(kindTokens, since).shrunk() > sizeRatio
+		eff := t.effectSince(kindTokens, since)
+		return eff.shrunk() > sizeRatio && eff.seems(famLonger)
 	case famShorter:
-		return t.effectSince(kindTokens, since).shrunk() < sizeShorter
+		eff := t.effectSince(kindTokens, since)
+		return eff.shrunk() < sizeShorter && eff.seems(famShorter)
 	}
 	return t.effectSince(kindFirst, since).shrunk() >= sizeRatio || t.effectSince(kindInter, since).shrunk() >= sizeRatio ||
 		t.bank.rate(i) >= sizeErrors

@@ -25,7 +25,15 @@ type ladder struct {
 	edges []float64 // upper ends of all bins but the last
 	q0    []float64 // probability of each bin when all is well
 	ell   [dBuckets][mostBins]float64
+	least [dBuckets]float64 // samples that a pool must have for the effect to be told from its own error
 }
+
+// poolError bounds how large an effect the pool's own error may imitate. The
+// middle of m samples is off by 1.25/sqrt(m) standard deviations; evidence for
+// an effect d falls in health as long as that is less than d/2, which at three
+// standard errors takes m >= (8/d)^2. With less, a quarantined pool would go on
+// accusing what it has not learned.
+const poolError = 8
 
 // newLadder fills the table: q1_j = .98 (Phi(e_j-d) - Phi(e_{j-1}-d)) + .02
 // q0_j, and ell = ln(q1/q0). The mixture bounds ell, as Huber's clipped ratio.
@@ -38,6 +46,7 @@ func newLadder(edges []float64) *ladder {
 	}
 	for k := range dBuckets {
 		d := bucketD(k)
+		l.least[k] = (poolError / d) * (poolError / d)
 		below := 0.0
 		for j, q0 := range l.q0 {
 			at := 1.0

@@ -326,7 +326,7 @@ func TestSuspicionBeginsWithTheFirstFailureAndEnds(t *testing.T) {
 	if a := w.assess(us); !a.Suspected || a.State != bellwether.Healthy {
 		t.Errorf("while suspected: %+v", a)
 	}
-	if !w.until(w.now.Add(2*time.Minute), func() bool { return len(w.last.Suspicions) > 0 }) || w.last.Suspicions[0].Interval != 0 {
+	if !w.until(w.now.Add(2*time.Minute), func() bool { return len(w.last.Suspicions) > 0 && w.last.Suspicions[0].Target == us }) || w.last.Suspicions[0].Interval != 0 {
 		t.Errorf("suspicion does not end: %+v", w.assess(us).Evidence)
 	}
 }

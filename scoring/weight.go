@@ -37,7 +37,8 @@ func (e *Engine) weigh(t *target, at int64, clean bool) {
 	if e.frozen || t.blocked() || t.misasked() || t.stale(at) {
 		return
 	}
-	want := t.belief.weight(&e.set)
+	small := e.small(t)
+	want := t.belief.weight(&e.set, &small)
 	if e.set.quota == acts || e.set.quota == caps {
 		want *= math.Max(t.quotas.weight(), e.set.quotaFloor)
 	}
