@@ -96,10 +96,10 @@ func (c Config) Validate() []conf.Problem {
 		}
 	}
 	if c.TTL < 0 || (c.TTL > 0 && c.TTL.Std() < time.Second) || c.TTL.Std() > 24*time.Hour {
-		add("ttl", fmt.Sprintf("%v is out of range", c.TTL.Std()), "write 1s to 24h; 60s is the default")
+		add("ttl", words(c.TTL.Std())+" is out of range", "write 1s to 24h; 60s is the default")
 	}
 	if c.Hold < 0 || c.Hold.Std() > 7*24*time.Hour {
-		add("hold", fmt.Sprintf("%v is out of range", c.Hold.Std()), "write 0s to 7d; 15m is the default")
+		add("hold", words(c.Hold.Std())+" is out of range", "write 0s to 7d; 15m is the default")
 	}
 	return append(ps, c.validateTokens()...)
 }

@@ -32,10 +32,11 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 	if name == "" {
 		p.fault("route", "is required")
 	}
+	e := s.deps.Board.current.Load()
+	s.checkExcluded(p, e.weights.Routes[name], exclude)
 	if err := p.err(); err != nil {
 		return err
 	}
-	e := s.deps.Board.current.Load()
 	if e.blank {
 		return unavailable("no weights have been published yet; ask again in a moment")
 	}
@@ -58,6 +59,27 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 		d.Fallbacks = append(d.Fallbacks, t.Target)
 	}
 	return writeJSON(w, d)
+}
+
+// checkExcluded refuses targets that there are not: excluding a name with a slip
+// in it would exclude nothing.
+func (s *Server) checkExcluded(p *params, rw bellwether.RouteWeights, exclude []string) {
+	var known []string
+	for _, t := range s.deps.Facts().Targets {
+		known = append(known, t.ID)
+	}
+	for _, t := range rw.Targets { // one that has just left the config may still be routed to
+		known = append(known, t.Target)
+	}
+	for _, id := range exclude {
+		if !slices.Contains(known, id) {
+			near := nearest(id, known)
+			if near != "" {
+				near = "; did you mean " + near + "?"
+			}
+			p.fault("exclude", "there is no target %.120q%s", id, near)
+		}
+	}
 }
 
 // rank orders the targets that are not excluded: first the pick, then what to

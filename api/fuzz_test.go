@@ -67,7 +67,7 @@ func FuzzQueries(f *testing.F) {
 	now := time.Date(2026, 11, 20, 17, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, query string) {
 		r := &http.Request{URL: &url.URL{Path: "/v1/x", RawQuery: query}}
-		if fol, err := parseFollowing(r.URL.Query()); err == nil {
+		if fol, err := parsePoll(r); err == nil {
 			if fol.wait < 0 || fol.wait > longestWait {
 				t.Errorf("%q waits %v", query, fol.wait)
 			}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"time"
 
@@ -18,14 +17,18 @@ const (
 	batchBody  = 8 << 20 // bytes of one batch of observations
 	batchMost  = 5000    // observations in one
 	mostFaults = 100     // faults that are named; more are counted
+	keepAgain  = 5 * time.Second
 )
+
+// batchMedia are the media types of a batch; the first two are what we say.
+var batchMedia = []string{"application/json", "application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"}
 
 // ingest takes observations from outside: all of them, or none.
 func (s *Server) ingest(w http.ResponseWriter, r *http.Request) error {
 	if s.deps.Ingest == nil {
 		return notOffered("way to take observations")
 	}
-	if err := checkMedia(r); err != nil {
+	if err := checkMedia(r, batchMedia...); err != nil {
 		return err
 	}
 	body, err := plainBody(w, r, batchBody)
@@ -56,32 +59,32 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request) error {
 	accepted, duplicates := 0, 0
 	if len(batch) > 0 {
 		if accepted, duplicates, err = s.deps.Ingest(r.Context(), batch); err != nil {
-			return fmt.Errorf("ingest: %w", err)
+			return s.notKept(r, err)
 		}
 	}
 	return writeJSON(w, map[string]int{"accepted": accepted, "duplicates": duplicates})
 }
 
-func refused(faults []Fault) error {
-	p := problem(http.StatusUnprocessableEntity, "nothing was taken: %d faults; mend or leave out the elements named and send the rest again", len(faults))
-	p.Errors = faults[:min(len(faults), mostFaults)]
+// notKept says that a batch was not taken. Whatever the store's trouble is, it
+// is not the sender's, who keeps what it has and sends it again; a full disk
+// would otherwise be a line of the log with every batch of every router.
+func (s *Server) notKept(r *http.Request, err error) error {
+	p := problemOf(err)
+	if p.Status != http.StatusInternalServerError {
+		return err
+	}
+	if r.Context().Err() == nil {
+		s.unkept.add(err, time.Now())
+	}
+	p = unavailable("nothing was taken: the server cannot keep observations now, its log says why; send them again later")
+	p.retryAfter = keepAgain
 	return p
 }
 
-// checkMedia refuses bodies that say that they are something else.
-func checkMedia(r *http.Request) error {
-	ct := r.Header.Get("Content-Type")
-	if ct == "" {
-		return nil
-	}
-	media, _, err := mime.ParseMediaType(ct)
-	switch media {
-	case "application/json", "application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines":
-		if err == nil {
-			return nil
-		}
-	}
-	return problem(http.StatusUnsupportedMediaType, "%.100q is not read here; send application/json (an array) or application/x-ndjson", ct)
+func refused(faults []Fault) error {
+	p := problem(http.StatusUnprocessableEntity, "nothing was taken: %s; mend or leave out the elements named and send the rest again", counted(len(faults), "fault"))
+	p.Errors = faults[:min(len(faults), mostFaults)]
+	return p
 }
 
 // read is one observation with its place in the body.

@@ -28,9 +28,18 @@ func servePage[T any](w http.ResponseWriter, r *http.Request, name string, p *pa
 	}
 	page, next, err := read(r.Context(), q)
 	if err != nil {
-		return fmt.Errorf("list %s: %w", name, err)
+		return listing(name, q, err)
 	}
 	return writePage(w, r, name, page, next)
+}
+
+// listing says what went wrong with a listing; the cursor is all that can be
+// the caller's fault once the parameters are read.
+func listing(name string, q bellwether.Query, err error) error {
+	if p := problemOf(err); p.Status == http.StatusBadRequest && q.Cursor != "" {
+		return badParameter("cursor", "%s", p.Detail)
+	}
+	return fmt.Errorf("list %s: %w", name, err)
 }
 
 func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {

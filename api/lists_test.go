@@ -116,9 +116,9 @@ func TestOurOwnFaultsAreNotExplainedToStrangers(t *testing.T) {
 		w.do("POST", "/v1/observations", "[]").want(501)
 		w = newWorld(t, setup{})
 		w.store.ingestFails = errors.New("open /secret/path: no such file")
-		a := w.do("POST", "/v1/observations", []bellwether.Observation{seen("a", "gpt-us", time.Now(), 1)}).want(500)
+		a := w.do("POST", "/v1/observations", []bellwether.Observation{seen("a", "gpt-us", time.Now(), 1)}).want(503)
 		if strings.Contains(string(a.body), "secret") {
-			t.Errorf("the 500 says %s", a.body)
+			t.Errorf("the 503 says %s", a.body)
 		}
 	})
 }

@@ -30,6 +30,18 @@ func readParams(r *http.Request) *params {
 	return p
 }
 
+// bare is an endpoint that has no parameters: any is a slip.
+func bare(serve func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if r.URL.RawQuery != "" {
+			if err := readParams(r).err(); err != nil {
+				return err
+			}
+		}
+		return serve(w, r)
+	}
+}
+
 func (p *params) fault(name, format string, args ...any) {
 	p.faults = append(p.faults, Fault{Pointer: "?" + name, Detail: fmt.Sprintf(format, args...)})
 }
@@ -126,10 +138,26 @@ func (p *params) duration(name string, low, high time.Duration) time.Duration {
 	}
 	d, err := parseDuration(s)
 	if err != nil || d < low || d > high {
-		p.fault(name, "%.40q is not a duration from %v to %v: write 90s, 5m, 1h or 30d", s, low, high)
+		p.fault(name, "%.40q is not a duration from %s to %s: write 90s, 5m, 1h or 30d", s, words(low), words(high))
 		return 0
 	}
 	return d
+}
+
+// words writes d as a person would: whole days as 400d, and no empty parts.
+func words(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	s := d.String()
+	if d != 0 && strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 func parseDuration(s string) (time.Duration, error) {
@@ -166,14 +194,14 @@ func (p *params) page() bellwether.Query {
 func (p *params) err() error {
 	for name := range p.values {
 		if !slices.Contains(p.known, name) {
-			p.fault(fmt.Sprintf("%.60s", name), "is not a parameter here; known are %s", strings.Join(p.known, ", "))
+			p.fault(fmt.Sprintf("%.60s", name), "is not a parameter here; %s", suggest(name, p.known))
 		}
 	}
 	if len(p.faults) == 0 {
 		return nil
 	}
 	slices.SortFunc(p.faults, func(a, b Fault) int { return strings.Compare(a.Pointer, b.Pointer) })
-	pr := problem(http.StatusBadRequest, "%d of the parameters cannot be used", len(p.faults))
+	pr := problem(http.StatusBadRequest, "%s of parameters", counted(len(p.faults), "fault"))
 	if len(p.faults) == 1 {
 		pr.Detail = strings.TrimSpace("parameter " + strings.TrimPrefix(p.faults[0].Pointer, "?") + ": " + p.faults[0].Detail)
 	}

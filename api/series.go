@@ -73,7 +73,7 @@ func parseSeries(r *http.Request, now time.Time) (seriesQuery, error) {
 		q.From = q.To.Add(-back)
 	}
 	if q.To.Sub(q.From) > longestRange {
-		p.fault("from", "the range is longer than 400 days")
+		p.fault("from", "the range is longer than %s", words(longestRange))
 	}
 	if err := p.err(); err != nil {
 		return q, err

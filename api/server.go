@@ -36,6 +36,7 @@ type Server struct {
 	hour     *hour
 	stale    *stale
 	metrics  *metrics
+	unkept   *complaints // about observations that the store did not take
 	logins   *rate.Limiter
 	probing  chan struct{} // one token: probes on request
 	reading  chan struct{} // a few: requests that read much
@@ -61,6 +62,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		hub: newHub(), hour: newHour(time.Now()), stale: &stale{targets: map[string]bool{}},
 		logins: rate.NewLimiter(2, 10), probing: make(chan struct{}, 1), reading: make(chan struct{}, 4),
 	}
+	s.unkept = &complaints{log: s.log, message: "observations could not be kept"}
 	s.metrics = newMetrics(s)
 	s.upgrader = websocket.Upgrader{
 		HandshakeTimeout: 10 * time.Second,
@@ -108,6 +110,7 @@ func (s *Server) Run(ctx context.Context) error {
 		select {
 		case now := <-tick.C:
 			s.summarise(now)
+			s.unkept.flush(now)
 		case <-ctx.Done():
 			s.streams.shut()
 			return nil
@@ -136,44 +139,44 @@ func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{"GET /v1/weights", Read, 0, s.weights},
 		{"GET /v1/weights/watch", Read, 0, s.watch},
-		{"GET /v1/routers", Read, 0, s.listRouters},
+		{"GET /v1/routers", Read, 0, bare(s.listRouters)},
 		{"GET /v1/decision", Read, 0, s.decide},
-		{"GET /v1/routes", Read, 0, s.routes},
+		{"GET /v1/routes", Read, 0, bare(s.routes)},
 		{"GET /v1/routes/{name}/preview", Read, 0, s.preview},
 		{"GET /v1/revisions", Read, 0, s.revisions},
 
-		{"GET /v1/targets", Read, 0, s.targets},
-		{"GET /v1/targets/{id}", Read, 0, s.target},
+		{"GET /v1/targets", Read, 0, bare(s.targets)},
+		{"GET /v1/targets/{id}", Read, 0, bare(s.target)},
 		{"GET /v1/targets/{id}/series", Read, 0, s.series},
 		{"GET /v1/changes", Read, 0, s.changes},
 
 		{"GET /v1/observations", Read, 0, s.observations},
-		{"GET /v1/observations/{id}", Read, 0, s.observation},
-		{"POST /v1/observations", Observe, batchBody, s.ingest},
-		{"GET /v1/canaries", Read, 0, s.canaries},
-		{"GET /v1/probes", Read, 0, s.lastResults},
-		{"POST /v1/probes", Operate, smallBody, s.probe},
-		{"GET /v1/probing", Read, 0, s.probingNow},
-		{"GET /v1/agents", Read, 0, s.listAgents},
+		{"GET /v1/observations/{id}", Read, 0, bare(s.observation)},
+		{"POST /v1/observations", Observe, batchBody, bare(s.ingest)},
+		{"GET /v1/canaries", Read, 0, bare(s.canaries)},
+		{"GET /v1/probes", Read, 0, bare(s.lastResults)},
+		{"POST /v1/probes", Operate, smallBody, bare(s.probe)},
+		{"GET /v1/probing", Read, 0, bare(s.probingNow)},
+		{"GET /v1/agents", Read, 0, bare(s.listAgents)},
 		{"GET /v1/agents/{name}/plan", Read, 0, s.plan},
-		{"POST /v1/agents/{name}/hello", Observe, helloBody, s.hello},
+		{"POST /v1/agents/{name}/hello", Observe, helloBody, bare(s.hello)},
 
 		{"GET /v1/incidents", Read, 0, s.incidents},
-		{"GET /v1/incidents/{id}", Read, 0, s.incident},
-		{"POST /v1/incidents/{id}/ack", Operate, smallBody, s.acknowledge},
-		{"POST /v1/incidents/{id}/notes", Operate, smallBody, s.annotate},
-		{"GET /v1/overrides", Read, 0, s.overrides},
-		{"POST /v1/overrides", Operate, smallBody, s.override},
-		{"DELETE /v1/overrides/{id}", Operate, 0, s.removeOverride},
+		{"GET /v1/incidents/{id}", Read, 0, bare(s.incident)},
+		{"POST /v1/incidents/{id}/ack", Operate, smallBody, bare(s.acknowledge)},
+		{"POST /v1/incidents/{id}/notes", Operate, smallBody, bare(s.annotate)},
+		{"GET /v1/overrides", Read, 0, bare(s.overrides)},
+		{"POST /v1/overrides", Operate, smallBody, bare(s.override)},
+		{"DELETE /v1/overrides/{id}", Operate, 0, bare(s.removeOverride)},
 
 		{"GET /v1/slos", Read, 0, s.slos},
 		{"GET /v1/reports/slo.csv", Read, 0, s.sloReport},
-		{"GET /v1/events", Read, 0, s.events},
+		{"GET /v1/events", Read, 0, bare(s.events)},
 
-		{"GET /v1/session", "", 0, s.session},
-		{"POST /v1/session", "", smallBody, s.login},
-		{"DELETE /v1/session", "", 0, s.logout},
-		{"GET /v1/openapi.yaml", "", 0, fixed("application/yaml", openapi)},
+		{"GET /v1/session", "", 0, bare(s.session)},
+		{"POST /v1/session", "", smallBody, bare(s.login)},
+		{"DELETE /v1/session", "", 0, bare(s.logout)},
+		{"GET /v1/openapi.yaml", "", 0, bare(fixed("application/yaml", openapi))},
 		{"GET /metrics", Read, 0, plain(s.metrics.handler())},
 		{"GET /livez", "", 0, s.livez},
 		{"GET /readyz", "", 0, s.readyz},
@@ -198,7 +201,7 @@ func plain(h http.Handler) func(http.ResponseWriter, *http.Request) error {
 }
 
 // build makes the handler from the table: an unknown path under /v1 is a 404,
-// a known one with another method a 405.
+// as is a later version of the API, a known one with another method a 405.
 func (s *Server) build() (http.Handler, error) {
 	mux := http.NewServeMux()
 	methods := map[string][]string{}
@@ -217,9 +220,9 @@ func (s *Server) build() (http.Handler, error) {
 			return p
 		}))
 	}
-	mux.Handle("/v1/", s.answering(func(w http.ResponseWriter, r *http.Request) error {
-		return problem(http.StatusNotFound, "there is no %.200q; /v1/openapi.yaml lists what there is", r.URL.Path)
-	}))
+	for _, path := range []string{"/v1", "/v1/", "/v2", "/v2/"} {
+		mux.Handle(path, s.answering(nowhere))
+	}
 	mux.Handle("/", s.ui())
 	cross := http.NewCrossOriginProtection()
 	if s.guard.public != nil {
@@ -233,13 +236,17 @@ func (s *Server) build() (http.Handler, error) {
 	return s.outermost(cross.Handler(mux)), nil
 }
 
+func nowhere(_ http.ResponseWriter, r *http.Request) error {
+	return problem(http.StatusNotFound, "there is no %.200q; /v1/openapi.yaml lists the API, / is the dashboard", r.URL.Path)
+}
+
 func (s *Server) ui() http.Handler {
 	if s.deps.UI != nil {
 		return s.deps.UI
 	}
 	return s.answering(func(w http.ResponseWriter, r *http.Request) error {
 		if r.URL.Path != "/" {
-			return problem(http.StatusNotFound, "there is no %.200q", r.URL.Path)
+			return nowhere(w, r)
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, err := w.Write([]byte("Bellwether. This build has no dashboard; the API is described at /v1/openapi.yaml\n"))
@@ -253,6 +260,9 @@ func (s *Server) admitted(e endpoint) http.Handler {
 		r, err := s.guard.admit(r, e.scope)
 		if err != nil {
 			return err
+		}
+		if e.body > 0 && r.ContentLength > e.body {
+			return tooLong(e.body)
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, e.body)
 		return e.serve(w, r)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,9 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	k, ok := s.guard.find(strings.TrimSpace(in.Token.Reveal()))
 	if !ok {
 		return problem(http.StatusUnauthorized, "the token is not known here")
+	}
+	if !slices.Contains(k.scopes, Read) { // nothing that a page shows would open
+		return problem(http.StatusForbidden, "token %q has scopes %v; the dashboard needs one of scope %s", k.name, k.scopes, Read)
 	}
 	http.SetCookie(w, s.cookie(r, s.guard.sealCookie(k, time.Now().Add(cookieLife)), int(cookieLife.Seconds())))
 	return writeJSON(w, s.viewSession(caller{name: k.name, scopes: k.scopes}, true))

@@ -24,8 +24,9 @@ const (
 
 // watch serves the weights as they change over a WebSocket.
 func (s *Server) watch(w http.ResponseWriter, r *http.Request) error {
-	f, err := parseFollowing(r.URL.Query())
-	if err != nil {
+	p := readParams(r)
+	f := parseFollowing(p)
+	if err := p.err(); err != nil {
 		return err
 	}
 	if !websocket.IsWebSocketUpgrade(r) {

@@ -3,7 +3,6 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -25,33 +24,32 @@ type following struct {
 	wait     time.Duration
 }
 
-func parseFollowing(q url.Values) (following, error) {
-	f := following{epoch: q.Get("epoch"), route: q.Get("route"), name: q.Get("name")}
-	if s := q.Get("after"); s != "" {
+// parseFollowing reads what pollers and watchers have in common.
+func parseFollowing(p *params) following {
+	f := following{epoch: p.text("epoch"), route: p.id("route")}
+	p.id("region")
+	if s := p.text("after"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
-			return f, badParameter("after", "%.40q is not a revision", s)
+			p.fault("after", "%.40q is not a revision", s)
 		}
 		f.after, f.hasAfter = n, true
 	}
-	if f.route != "" && !bellwether.ValidID(f.route) {
-		return f, badParameter("route", "%.120q is not a route's name", f.route)
-	}
-	if s := q.Get("region"); s != "" && !bellwether.ValidID(s) {
-		return f, badParameter("region", "%.120q is not a region's name", s)
-	}
 	if len(f.epoch) > 100 {
-		return f, badParameter("epoch", "longer than 100 bytes")
+		p.fault("epoch", "longer than 100 bytes")
 	}
-	if f.name != "" && !validName(f.name) {
-		return f, badParameter("name", "must be 1 to 100 printable bytes")
+	return f
+}
+
+// parsePoll reads what a poller says.
+func parsePoll(r *http.Request) (following, error) {
+	p := readParams(r)
+	f := parseFollowing(p)
+	f.wait = p.wait()
+	if f.name = p.text("name"); f.name != "" && !validName(f.name) {
+		p.fault("name", "must be 1 to 100 printable bytes")
 	}
-	wait, err := parseSeconds(q.Get("wait"))
-	if err != nil {
-		return f, badParameter("wait", "%v", err)
-	}
-	f.wait = min(wait, longestWait)
-	return f, nil
+	return f, p.err()
 }
 
 // current reports whether the caller already has what e holds.
@@ -80,7 +78,7 @@ func validName(s string) bool {
 
 // weights answers with the current weights, or blocks for newer ones.
 func (s *Server) weights(w http.ResponseWriter, r *http.Request) error {
-	f, err := parseFollowing(r.URL.Query())
+	f, err := parsePoll(r)
 	if err != nil {
 		return err
 	}
