@@ -6,7 +6,7 @@ TOOLS    := tools/go.mod
 STATIC   := $(GO) tool -modfile=$(TOOLS)
 FUZZTIME ?= 5s
 
-.PHONY: help build demo test lint unit counterparts fuzz ui ui-check browser vuln bench schema clean
+.PHONY: help build demo test lint unit counterparts fuzz ui ui-check browser vuln bench bench-timing bench-probes schema clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ vuln: ## known vulnerabilities, where the database can be reached
 
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./scoring ./internal/shares ./internal/sketch ./router ./api ./store/... ./probes ./llm ./cmd/bellwether
+
+bench-timing: ## how true the prober's clock is, beside the simplest client; about a minute
+	$(GO) run ./internal/bench/timing
+
+bench-probes: ## 1,000 streamed probes a second: processor, memory, lateness, beside the simplest client
+	$(GO) run ./internal/bench/probes
 
 schema: ## regenerate the config's JSON Schema
 	$(GO) test ./cmd/bellwether -run TestSchemaIsInStep -update

@@ -30,7 +30,8 @@ var (
 // reply is everything that was measured and read of one exchange. It belongs
 // to the probe's goroutine.
 type reply struct {
-	start  time.Time
+	handed time.Time // to the transport
+	start  time.Time // what all offsets count from; see tracer.answered
 	phases phases
 	status int
 	proto  string
@@ -122,7 +123,8 @@ func (p *Prober) send(parent context.Context, j Job, codec llm.Codec, call llm.C
 	tr := &tracer{}
 	ctx = httptrace.WithClientTrace(ctx, tr.hooks())
 	req, err := http.NewRequestWithContext(ctx, call.Method, call.URL, bytes.NewReader(call.Body))
-	r := &reply{start: time.Now(), spare: &p.spare}
+	now := time.Now()
+	r := &reply{handed: now, start: now, spare: &p.spare}
 	if err != nil {
 		r.fail = failure{bellwether.ClientError, "base URL: " + bare(err).Error()}
 		return r
@@ -133,7 +135,7 @@ func (p *Prober) send(parent context.Context, j Job, codec llm.Codec, call llm.C
 		client = p.cold
 	}
 	r.start = time.Now()
-	tr.start = r.start
+	r.handed, tr.start = r.start, r.start
 	lim := newLimits(j.Canary, cancel)
 	defer lim.stop()
 	resp, err := client.Do(req)

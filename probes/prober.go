@@ -95,7 +95,7 @@ func (p *Prober) Probe(ctx context.Context, j Job) bellwether.Observation {
 
 	o.ID, o.At = id.New(r.start), r.start.UTC().Round(0)
 	if !j.Due.IsZero() {
-		o.Late = max(0, r.start.Round(0).Sub(j.Due.Round(0)).Seconds())
+		o.Late = max(0, r.handed.Round(0).Sub(j.Due.Round(0)).Seconds())
 	}
 	notes := p.report(&o, j, r)
 	notes = append(notes, p.judge(ctx, j, &o, r.text.String())...)

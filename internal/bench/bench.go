@@ -51,11 +51,11 @@ func (f *Figures) Quantile(q float64) time.Duration {
 	return f.all[min(max(rank, 1), len(f.all))-1]
 }
 
-// Row is p50, p95, p99 and maximum in milliseconds, in columns of eight.
+// Row is p50, p95, p99 and maximum in milliseconds, in columns of nine.
 func (f *Figures) Row() string {
 	var b strings.Builder
 	for _, q := range []float64{0.50, 0.95, 0.99, 1} {
-		fmt.Fprintf(&b, "%8.3f", ms(f.Quantile(q)))
+		fmt.Fprintf(&b, " %8.3f", ms(f.Quantile(q)))
 	}
 	return b.String()
 }

@@ -55,7 +55,7 @@ func run(w io.Writer, length time.Duration, lanes int) error {
 	}
 	defer busy.close()
 	fmt.Fprintf(w, "%s\n%d lanes; error in ms: measured minus true, absolute\n\n", bench.Machine(), lanes)
-	fmt.Fprintf(w, "%-22s %-12s %6s %8s%8s%8s%8s  %s\n", "", "", "n", "p50", "p95", "p99", "max", "p99 to the ruler's")
+	fmt.Fprintf(w, "%-22s %-12s %6s  %8s %8s %8s %8s  %s\n", "", "", "n", "p50", "p95", "p99", "max", "p99 to the ruler's")
 	for _, loaded := range []bool{false, true} {
 		for _, http2 := range []bool{false, true} {
 			c := cell{http2: http2, lanes: lanes}
