@@ -36,6 +36,7 @@ type agent struct {
 	clock     *agentClock
 	courier   *courier
 	prober    *probes.Prober
+	guard     *probes.Guard
 	scheduler *probes.Scheduler
 	orders    *orders
 }
@@ -60,6 +61,9 @@ func newAgent(cfg Config, log *slog.Logger) (_ *agent, err error) {
 	if a.prober, err = probes.New(probes.Options{Proxy: http.ProxyFromEnvironment, UserAgent: "bellwether/" + version()}); err != nil {
 		return nil, err
 	}
+	if a.guard, err = probes.NewGuard(a.prober, probes.GuardOptions{Controls: cfg.Probing.Controls, Proxy: http.ProxyFromEnvironment, Log: log}); err != nil {
+		return nil, err
+	}
 	if a.spool, err = spool.Open(a.cfg.Spool.Dir, spool.Options{MaxBytes: a.cfg.Spool.MaxBytes}); err != nil {
 		return nil, fmt.Errorf("agent.spool: %w", err)
 	}
@@ -69,7 +73,7 @@ func newAgent(cfg Config, log *slog.Logger) (_ *agent, err error) {
 		}
 	}()
 	a.courier = &courier{spool: a.spool, to: a.client, clock: a.clock, log: log}
-	a.scheduler, err = probes.NewScheduler(nil, a.prober, a.courier.Observed, probes.SchedulerOptions{Probing: cfg.Probing, Warmup: true, Log: log})
+	a.scheduler, err = probes.NewScheduler(nil, a.guard, a.courier.Observed, probes.SchedulerOptions{Probing: cfg.Probing, Warmup: true, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +112,7 @@ func (a *agent) Run(ctx context.Context) error {
 	defer a.Close()
 	follow := func(ctx context.Context) error { return a.client.WatchPlan(ctx, a.cfg.Name, a.orders.take) }
 	return runStages(ctx,
-		[]part{{"plan", follow}, {"hello", a.greet}, {"probing", a.scheduler.Run}},
+		[]part{{"plan", follow}, {"hello", a.greet}, {"probing", a.scheduler.Run}, {"guard", a.guard.Run}},
 		[]part{{"courier", a.courier.Run}},
 		[]part{{"spool", a.spool.Run}})
 }
