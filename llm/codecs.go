@@ -10,6 +10,7 @@ func codecs() []Codec {
 		gemini{},
 		openAI{Azure},
 		responses{},
+		defaultHTTP(),
 	}
 }
 

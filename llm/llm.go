@@ -45,6 +45,9 @@ type Endpoint struct {
 	// the older name; max_tokens for all else, which compatible servers and
 	// older Azure API versions know.
 	MaxTokensField string
+	// HTTP is how a model behind no LLM protocol is asked; nil is
+	// [DefaultTemplate]. Other protocols do not look at it.
+	HTTP *Template
 }
 
 // Message is one turn of a conversation. Role is system, user, assistant or tool.

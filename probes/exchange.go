@@ -167,7 +167,7 @@ func (r *reply) read(cancel context.CancelCauseFunc, j Job, codec llm.Codec, res
 		body, _ := r.whole(resp.Body, maxErrorBytes) // the status says enough
 		r.refuse(codec.Error(resp.StatusCode, resp.Header, body))
 		return nil
-	case !j.Canary.Streams() || kind == "application/json":
+	case !j.Canary.Streams() || kind == "application/json" || codec.Protocol() == llm.HTTP: // which never streams
 		body, err := r.whole(resp.Body, maxBodyBytes)
 		if err != nil {
 			return err

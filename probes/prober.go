@@ -113,6 +113,9 @@ func (p *Prober) prepare(j Job) (llm.Codec, llm.Call, error) {
 	if err != nil {
 		return nil, llm.Call{}, err
 	}
+	if codec, err = llm.Bind(codec, j.Target.Endpoint); err != nil {
+		return nil, llm.Call{}, err
+	}
 	call, err := codec.Encode(j.Target.Endpoint, request(j))
 	if err != nil {
 		return nil, llm.Call{}, err

@@ -118,6 +118,9 @@ func (rt *Router) Replace(s Setup) error {
 		if err != nil {
 			return fmt.Errorf("router: target %s: %w", t.ID, err)
 		}
+		if codec, err = llm.Bind(codec, t.Endpoint); err != nil {
+			return fmt.Errorf("router: target %s: %w", t.ID, err)
+		}
 		ups[t.ID] = &upstream{Target: t, codec: codec}
 	}
 	for _, r := range s.Routes {

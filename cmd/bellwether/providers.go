@@ -15,7 +15,7 @@ import (
 
 // ProviderConfig is a company or server behind one wire protocol.
 type ProviderConfig struct {
-	// Protocol is the wire protocol: openai (also any OpenAI-compatible server: vLLM, Ollama, Mistral ...), anthropic, gemini or azure.
+	// Protocol is the wire protocol: openai (also any OpenAI-compatible server: vLLM, Ollama, Mistral ...), openai_responses, anthropic, gemini, azure, or http for a model behind none of them.
 	Protocol llm.Protocol `yaml:"protocol"`
 	// BaseURL is where the protocol is spoken, without a trailing slash. Default: the provider's public address for openai, anthropic and gemini.
 	BaseURL string `yaml:"base_url"`
@@ -27,6 +27,8 @@ type ProviderConfig struct {
 	Headers map[string]conf.Secret `yaml:"headers"`
 	// MaxTokensField is how an OpenAI-compatible server calls the limit of an answer's tokens: max_tokens or max_completion_tokens. Default: by the host and the model's name.
 	MaxTokensField string `yaml:"max_tokens_field" jsonschema:"enum=max_tokens,enum=max_completion_tokens"`
+	// HTTP is how a model behind no LLM protocol is asked, and where in its answer is what; only with protocol http. Its answers are never streamed. Default: a plain GET of base_url, whose whole answer is the text.
+	HTTP llm.Template `yaml:"http"`
 	// Lineage is whose models these are, for the warning about routes that rest on one vendor. Default: openai for azure, else the provider's own name.
 	Lineage string `yaml:"lineage"`
 	// Regions give an address and key of its own to a region, by the name that targets use.
@@ -44,7 +46,7 @@ type RegionConfig struct {
 // defaultBaseURL is a provider's public address.
 func defaultBaseURL(p llm.Protocol) string {
 	switch p {
-	case llm.OpenAI:
+	case llm.OpenAI, llm.Responses:
 		return "https://api.openai.com/v1"
 	case llm.Anthropic:
 		return "https://api.anthropic.com"
@@ -60,6 +62,9 @@ func (p ProviderConfig) endpoint(region string) llm.Endpoint {
 	e := llm.Endpoint{
 		BaseURL: firstOf(r.BaseURL, p.BaseURL, defaultBaseURL(p.Protocol)),
 		Key:     firstOf(r.APIKey, p.APIKey), APIVersion: p.APIVersion, MaxTokensField: p.MaxTokensField,
+	}
+	if p.Protocol == llm.HTTP {
+		e.HTTP = &p.HTTP
 	}
 	e.BaseURL = strings.TrimRight(e.BaseURL, "/")
 	if len(p.Headers) > 0 {
@@ -95,14 +100,29 @@ func (p ProviderConfig) validate(path string) []conf.Problem {
 	var ps []conf.Problem
 	if _, err := llm.For(p.Protocol); err != nil {
 		ps = append(ps, conf.Problem{Path: path + ".protocol", Text: fmt.Sprintf("%q is no known protocol", p.Protocol),
-			Remedy: fmt.Sprintf("write one of %v; servers that speak OpenAI's protocol are `openai` with their base_url", llm.Protocols())})
+			Remedy: fmt.Sprintf("write one of %v; servers that speak OpenAI's protocol are `openai` with their base_url", llm.Known())})
 	}
+	ps = append(ps, p.validateHTTP(path)...)
 	if p.BaseURL == "" && defaultBaseURL(p.Protocol) == "" && len(p.Regions) == 0 {
 		ps = append(ps, conf.Problem{Path: path, Text: "has no base_url", Remedy: "write base_url, or regions with one each"})
 	}
 	ps = append(ps, checkURL(path+".base_url", p.BaseURL)...)
 	for _, name := range slices.Sorted(maps.Keys(p.Regions)) {
 		ps = append(ps, checkURL(path+".regions."+name+".base_url", p.Regions[name].BaseURL)...)
+	}
+	return ps
+}
+
+func (p ProviderConfig) validateHTTP(path string) []conf.Problem {
+	if p.Protocol != llm.HTTP {
+		if p.HTTP.IsZero() {
+			return nil
+		}
+		return []conf.Problem{{Path: path + ".http", Text: fmt.Sprintf("is not for protocol %q", p.Protocol), Remedy: "write protocol: http, or leave the section out"}}
+	}
+	ps := p.HTTP.Validate()
+	for i := range ps {
+		ps[i].Path = path + ".http." + ps[i].Path
 	}
 	return ps
 }

@@ -23,7 +23,7 @@ func generateSchema(t *testing.T) []byte {
 	r := invopop.Reflector{FieldNameTag: "yaml", RequiredFromJSONSchemaTags: true, Mapper: mapType,
 		Namer: typeName}
 	t.Chdir("../..")
-	for _, dir := range []string{"api", "store", "probes", "scoring", "slo", "alerting", "router", "cmd/bellwether"} {
+	for _, dir := range []string{"api", "store", "probes", "scoring", "slo", "alerting", "router", "llm", "cmd/bellwether"} {
 		if err := r.AddGoComments("github.com/bellwether-llm/bellwether", dir); err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func mapType(typ reflect.Type) *invopop.Schema {
 		return &invopop.Schema{Type: "string", WriteOnly: true}
 	case reflect.TypeFor[llm.Protocol]():
 		s := &invopop.Schema{Type: "string"}
-		for _, p := range llm.Protocols() {
+		for _, p := range llm.Known() {
 			s.Enum = append(s.Enum, string(p))
 		}
 		return s
