@@ -61,11 +61,23 @@ describe("pages", { skip: missing }, () => {
     await page.close();
   });
 
+  test("what is counted, pooled or simulated is said where it is shown", async () => {
+    const page = await browser.page(fake.url + "/targets/gpt-us");
+    await page.waitForSelector(".plot canvas");
+    assert.match(await page.textContent(".cursor"), /the tinted part is simulated/);
+    assert.match(await page.textContent("[data-chart=errors] figcaption"), /pools up to 30 calls of one verdict/);
+    assert.doesNotMatch(await page.textContent("[data-chart=first_token] figcaption"), /pools/);
+    assert.match(await page.textContent(".facts"), /scheduled probes failed, last hour/);
+    await page.close();
+  });
+
   test("why stays in sight beside the charts, and off the probes", async () => {
     const page = await browser.page(fake.url + "/targets/gpt-us");
     await page.waitForSelector(".plot canvas");
     await page.waitForSelector(".probes tbody tr");
     const boxes = () => page.evaluate(() => [".why .stay", ".probes"].map((s) => document.querySelector(s).getBoundingClientRect()).map((r) => ({ top: r.top, bottom: r.bottom })));
+    await page.setViewportSize({ width: 1280, height: 400 }); // where it scrolls by itself
+    assert.deepEqual(await axe(page), []);
     await page.evaluate(() => scrollTo(0, 300));
     assert.ok((await boxes())[0].top >= 0, "in sight");
     await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));

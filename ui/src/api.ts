@@ -208,6 +208,64 @@ export interface Canary {
   schedule: string;
   prompt: string;
   checks: string[] | null; // as configured: "contains: Paris"
+  targets?: string[];
+  probes_per_day?: number; // from all vantages
+  cost_per_day_usd?: number;
+}
+
+/** ProbeResult is the last probe of a canary to a target from a vantage. */
+export interface ProbeResult {
+  target: string;
+  canary: string;
+  vantage: string;
+  at: string;
+  outcome: string;
+  first_token_seconds?: number;
+  total_seconds?: number;
+}
+
+/** Budget bounds a day of suspicion; what is left out has no limit. */
+export interface Budget {
+  probes?: number;
+  tokens?: number;
+  usd?: number;
+}
+
+export interface Spent {
+  probes: number;
+  tokens: number;
+  usd: number;
+  unprobed: number; // left out because a budget was spent
+}
+
+/** Probing is what one vantage's scheduler does. */
+export interface Probing {
+  vantage: string;
+  agent?: string; // none: the server itself
+  missed: number;
+  total_budget: Budget;
+  suspicion_today: Spent;
+  targets: { target: string; suspicion_interval_seconds?: number; suspicion_today: Spent }[];
+}
+
+/** Agent probes from elsewhere. */
+export interface Agent {
+  name: string;
+  vantage: string;
+  version: string;
+  last_seen: string;
+  away: boolean;
+  listed: boolean; // its vantage stands in the server's config
+  clock: string; // unknown, ok, corrected
+  clock_offset_seconds?: number;
+  spooled: number;
+  dropped: number;
+  damaged: number;
+  lost: number;
+  refused: number;
+  plan: { source: string; revision?: number };
+  behind: boolean;
+  troubles: string[];
 }
 
 /** Series is one target over time; a step without data is left out. */
@@ -290,16 +348,16 @@ export async function get<T>(path: string, params: Params = {}): Promise<T> {
 }
 
 /** send writes. The session's cookie is the credential; it is SameSite=Strict. */
-export async function send(method: "POST" | "DELETE", path: string, body?: unknown): Promise<void> {
-  await sent(method, path, body);
+export async function send(method: "POST" | "DELETE", path: string, body?: unknown, patience?: number): Promise<void> {
+  await sent(method, path, body, patience);
 }
 
-async function sent(method: "POST" | "DELETE", path: string, body: unknown): Promise<Response> {
+async function sent(method: "POST" | "DELETE", path: string, body: unknown, patience = 15_000): Promise<Response> {
   const res = await fetch(path, {
     method,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
-    signal: AbortSignal.timeout(15_000),
+    signal: AbortSignal.timeout(patience),
   });
   if (!res.ok) throw new ApiError(res.status, await problem(res));
   return res;

@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Canaries } from "./canaries";
 import { Finder, Help } from "./dialogs";
 import { Incidents } from "./incidents";
 import { keyboard } from "./keys";
@@ -20,6 +21,7 @@ const pages = [
   { href: "/incidents", text: "Incidents", name: "incidents" },
   { href: "/routing", text: "Routing", name: "routing" },
   { href: "/slos", text: "SLOs", name: "slos" },
+  { href: "/probes", text: "Probes", name: "probes" },
 ];
 
 export function App() {
@@ -80,6 +82,8 @@ function Shown({ page }: { page: Page }) {
       return <Routing />;
     case "slos":
       return <Slos />;
+    case "probes":
+      return <Canaries />;
     case "lost":
       return (
         <section class="empty">

@@ -12,6 +12,7 @@ export const places: Record<string, { href: string; text: string }> = {
   i: { href: "/incidents", text: "incidents" },
   r: { href: "/routing", text: "routing" },
   s: { href: "/slos", text: "SLOs" },
+  p: { href: "/probes", text: "probes" },
 };
 
 const chord = 1_200; // ms between g and its letter

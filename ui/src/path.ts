@@ -8,6 +8,7 @@ export type Page =
   | { name: "incidents"; id?: string }
   | { name: "slos" }
   | { name: "routing" }
+  | { name: "probes" }
   | { name: "lost" };
 
 export function page(path: string): Page {
@@ -16,7 +17,7 @@ export function page(path: string): Page {
   if (first === undefined) return { name: "overview" };
   if (first === "targets" && second !== undefined && parts.length === 2) return { name: "target", id: second };
   if (first === "incidents" && parts.length <= 2) return second === undefined ? { name: "incidents" } : { name: "incidents", id: second };
-  if (parts.length === 1 && (first === "slos" || first === "routing")) return { name: first };
+  if (parts.length === 1 && (first === "slos" || first === "routing" || first === "probes")) return { name: first };
   return { name: "lost" };
 }
 

@@ -205,11 +205,16 @@ function inventedWord(u: uPlot, past: Past, colour: Palette): void {
   const { ctx, bbox } = u;
   if (inventedWidth(u, past) < 80 * devicePixelRatio) return;
   ctx.save();
+  ctx.strokeStyle = colour("invented"); // clears the lines around the word
+  ctx.lineWidth = 4 * devicePixelRatio;
+  ctx.lineJoin = "round";
   ctx.fillStyle = colour("quiet");
   ctx.font = `${11 * devicePixelRatio}px ${getComputedStyle(u.root).fontFamily}`;
   ctx.textAlign = "left";
   ctx.textBaseline = "top";
-  ctx.fillText("simulated", bbox.left + 6 * devicePixelRatio, bbox.top + 4 * devicePixelRatio);
+  const [x, y] = [bbox.left + 6 * devicePixelRatio, bbox.top + 5 * devicePixelRatio];
+  ctx.strokeText("simulated", x, y);
+  ctx.fillText("simulated", x, y);
   ctx.restore();
 }
 

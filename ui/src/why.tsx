@@ -12,7 +12,7 @@ export function WhyPanel({ target, detail }: { target?: Target; detail?: TargetD
   const silent = evidence.filter((e) => e.nats <= 0.05);
   return (
     <aside class="why" aria-labelledby="why-title">
-      <div class="stay">
+      <div class="stay" tabIndex={0} role="group" aria-labelledby="why-title">
         <h2 id="why-title">Why</h2>
         <Reasons target={target} />
         <HeldBack target={target} evidence={evidence} />
