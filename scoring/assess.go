@@ -104,7 +104,7 @@ func (e *Engine) usual(t *target) []bellwether.Usual {
 	for _, s := range t.series {
 		sane += s.sane.good + s.sane.bad
 	}
-	if sane > 0 {
+	if sane > 0 && t.usualInsane() >= 0 {
 		us = append(us, bellwether.Usual{Signal: bellwether.Sanity, Median: round4(t.usualInsane()), Samples: sane})
 	}
 	for k, f := range [kinds]family{famFirst, famInter, famLonger} {

@@ -66,6 +66,9 @@ func (e *Engine) Restore(data []byte) error {
 		next.at(name)
 	}
 	next.planExpiry()
+	for _, t := range next.targets {
+		next.localAt = max(next.localAt, t.localAt)
+	}
 	for _, r := range next.routes {
 		r.compute(next)
 	}
@@ -251,7 +254,7 @@ func (c *coder) least(v *float64, least float64) {
 // standing codes what is said of a target.
 func (c *coder) standing(t *target) {
 	c.u64(&t.scored)
-	for _, at := range []*int64{&t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.since, &t.shedAt, &t.doubtFrom} {
+	for _, at := range []*int64{&t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.localAt, &t.since, &t.shedAt, &t.doubtFrom} {
 		c.i64(at)
 	}
 	c.u64(&t.late)
@@ -275,6 +278,7 @@ func (c *coder) standing(t *target) {
 	c.state(&t.shown)
 	c.cause(&t.shownWhy)
 	c.cause(&t.toldWhy)
+	c.bool(&t.toldOut)
 	c.cause(&t.cause)
 	c.f64(&t.margin)
 	c.int(&t.group)

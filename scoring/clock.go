@@ -76,7 +76,7 @@ func (v *vantage) times(f func(*int64)) {
 // times calls f with all times that t remembers.
 func (t *target) times(f func(*int64)) {
 	p := &t.traffic
-	for _, at := range []*int64{&t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.since, &t.shedAt, &t.doubtFrom, &t.burst.at,
+	for _, at := range []*int64{&t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.localAt, &t.since, &t.shedAt, &t.doubtFrom, &t.burst.at,
 		&p.at, &p.creditAt, &p.from, &p.until} {
 		f(at)
 	}

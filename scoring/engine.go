@@ -21,6 +21,7 @@ type Engine struct {
 	recent    int64    // a vantage, or a provider at it, silent for longer is not asked
 
 	now        int64 // the latest time of any record
+	localAt    int64 // the latest localAt of any target
 	seq        uint64
 	frozen     bool // our own vantage is in doubt
 	nextExpiry int64
@@ -31,8 +32,8 @@ type Engine struct {
 
 // Result is what one record changed. Its fields are nil when nothing did.
 type Result struct {
-	// Changes are the targets whose state, or cause while ill, changed. From
-	// equals To when only the cause did.
+	// Changes are the targets whose state changed, or while ill or unknown whose
+	// fault that is. From equals To when only the cause did.
 	Changes []bellwether.Change
 	// Suspicions begin, or with interval 0 end, faster probing.
 	Suspicions []bellwether.Suspicion
@@ -169,6 +170,9 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 	t.seenAt = max(t.seenAt, end)
 	if m.Local && v.providersAt(e.now-e.recent) > 1 {
 		t.hold(held{at: at, outcome: o.Outcome, vantage: v.name, canary: o.Canary, reused: o.Reused})
+		t.localAt, e.localAt = e.now, e.now
+		e.suspect(t)
+		e.askControl()
 		return
 	}
 	if reached(o) {
@@ -213,8 +217,8 @@ func (e *Engine) announce(t *target) {
 		e.localise(t)
 	}
 	state, why := e.state(t), e.why(t)
-	if state != t.shown || (why != t.toldWhy && state.Severity() > 0 && !e.frozen) {
-		t.toldWhy = why
+	if state != t.shown || (!e.frozen && e.newBlame(t, state, why)) {
+		t.toldWhy, t.toldOut = why, t.account()
 		e.out.Changes = append(e.out.Changes, bellwether.Change{
 			At: stamp(e.now), Seq: e.seq, Target: t.ID, From: t.shown, To: state, Cause: why,
 			Score: e.score100(t), Weight: round4(t.effective()), Since: stamp(t.since), Reasons: e.reasons(t),
@@ -225,6 +229,19 @@ func (e *Engine) announce(t *target) {
 		e.dirty = true
 	}
 	t.shown, t.shownWhy = state, why
+}
+
+// newBlame reports whether it is news whose fault the unchanged state of t is: of
+// an ill target always; of an unknown one when our key, our request or a wall
+// comes or goes, because nobody else will say that, or traffic goes for it.
+func (e *Engine) newBlame(t *target, state bellwether.State, why bellwether.Cause) bool {
+	switch {
+	case state.Severity() > 0:
+		return why != t.toldWhy
+	case state == bellwether.Unknown && t.oddRun >= oddMost:
+		return why != t.toldWhy || t.account() != t.toldOut
+	}
+	return state == bellwether.Unknown && t.toldOdd()
 }
 
 // Late returns how many observations of the target came too late to be scored.

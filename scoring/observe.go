@@ -86,7 +86,10 @@ func (t *target) learnQuota(limited bool) {
 // failure with how often failures follow each other.
 func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.Outcome) {
 	p0 := bucketP(t.avail.bucket)
-	null := t.burst.null(p0, r.at)
+	null := p0
+	if t.answered() { // else there is no health in which failures could cluster
+		null = t.burst.null(p0, r.at)
+	}
 	for i := errors3; i <= errors97; i++ {
 		if e.set.may[i] == ignored {
 			continue
@@ -258,6 +261,9 @@ func (e *Engine) finish(t *target, s *series, r *reading) {
 	}
 	t.bank.add(r)
 	s.add(&r.ell)
+	if t.lastAt == 0 {
+		t.belief = coldBelief(&e.set)
+	}
 	t.belief.add(&believed, t.gap(r.at), &e.set)
 	var inc increments
 	inc.at = r.at

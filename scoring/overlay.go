@@ -17,6 +17,12 @@ func (t *target) account() bool {
 	return t.oddRun >= oddMost && (t.odd == bellwether.AuthError || t.odd == bellwether.NoCredit)
 }
 
+// toldOdd reports whether what was last said of t, that is unknown, blamed our
+// key, our request or a wall.
+func (t *target) toldOdd() bool {
+	return t.toldOut || t.toldWhy == bellwether.CauseAccount || t.toldWhy == bellwether.CauseVantage
+}
+
 // misasked reports whether our request is refused as malformed.
 func (t *target) misasked() bool { return t.oddRun >= oddMost && t.odd == bellwether.ClientError }
 

@@ -15,6 +15,21 @@ func newBelief() belief {
 	return b
 }
 
+// coldBelief is what is thought of a target before its first observation: that
+// it may be at fault already, as likely as faults take up time. A config that was
+// never tried has no past to be trusted for.
+func coldBelief(set *settings) belief {
+	ill := set.mttr / (set.mtbf + set.mttr)
+	b := newBelief()
+	for i, may := range set.may {
+		if may == acts || may == caps {
+			b.p[i+1] = ill * share(i)
+			b.p[0] -= b.p[i+1]
+		}
+	}
+	return b
+}
+
 // share is the part of all faults that each hypothesis is expected to be: equal
 // parts, an outage twice.
 func share(i int) float64 {

@@ -138,7 +138,7 @@ func (e *Engine) alarmReason(t *target, f family, a *alarm) bellwether.Reason {
 	r := bellwether.Reason{Signal: wireSignal(t, f), Evidence: nats(t.bank.nats[a.hyp])}
 	switch f {
 	case famErrors:
-		r.Code, r.Text = "errors", countWords(t.callsSince(a.since), "calls failed", t.avail.mean(priorErrors))
+		r.Code, r.Text = "errors", countWords(t.callsSince(a.since), "calls failed", t.usualErrors())
 	case famSanity:
 		r.Code, r.Text = "wrong_answers", countWords(t.answersSince(a.since), "answers failed their checks", t.usualInsane())
 	case famFirst:
@@ -169,6 +169,9 @@ func countWords(c counted, what string, usual float64) string {
 	}
 	if c.worst != "" && c.worst != bellwether.BadOutput {
 		text += " (" + strings.ReplaceAll(string(c.worst), "_", " ") + ")"
+	}
+	if usual < 0 {
+		return text + ", nothing good seen yet"
 	}
 	return text + ", usually " + percent(usual)
 }
@@ -206,12 +209,29 @@ func (e *Engine) causeReason(t *target) (bellwether.Reason, bool) {
 		Text: fmt.Sprintf("%d of %d targets of %s are affected alike", ill, len(g.members), g.what)}, true
 }
 
-// usualInsane is the usual rate of failed checks, over all canaries.
+// usualErrors is the usual rate of failed calls; -1 when none ever succeeded.
+func (t *target) usualErrors() float64 {
+	if t.avail.good > 0 {
+		return t.avail.mean(priorErrors)
+	}
+	for _, s := range t.series {
+		if s.passive && s.avail.good > 0 {
+			return s.avail.mean(t.trafficPrior(s))
+		}
+	}
+	return -1
+}
+
+// usualInsane is the usual rate of failed checks, over all canaries; -1 when no
+// answer ever passed.
 func (t *target) usualInsane() float64 {
 	var sum rate
 	for _, s := range t.series {
 		sum.good += s.sane.good
 		sum.bad += s.sane.bad
+	}
+	if sum.good == 0 {
+		return -1
 	}
 	return sum.mean(priorInsane)
 }

@@ -395,7 +395,7 @@ func (e *Engine) suspect(t *target) {
 			since = t.bank.since[i]
 		}
 	}
-	ill := t.verdict.Severity() > 0 || t.verdict == bellwether.Recovering
+	ill := t.verdict.Severity() > 0 || t.verdict == bellwether.Recovering || len(t.held) > 0 || e.controls(t)
 	switch {
 	case !t.suspected && (most > suspectAbove || ill || t.oddRun == 1):
 		if since == 0 {

@@ -40,6 +40,7 @@ type target struct {
 	late     uint64 // observations that came too late to be scored
 	cleanAt  int64  // the last probe that was scored, or traffic that stood in for one
 	traffic  traffic
+	localAt  int64              // the last failure before HTTP that had to wait
 	odd      bellwether.Outcome // the last outcome, when it says nothing of health
 	oddRun   int                // how many times in a row
 	oddWhere string             // the vantage that saw it
@@ -50,6 +51,7 @@ type target struct {
 	shown     bellwether.State // what was last said
 	shownWhy  bellwether.Cause
 	toldWhy   bellwether.Cause // the cause in the last change
+	toldOut   bool             // it said that our key or credit is refused
 	cause     bellwether.Cause
 	margin    float64 // nats by which the cause leads
 	group     int     // index in groups of the cause, -1 for none
@@ -155,6 +157,9 @@ func (t *target) find(o *bellwether.Observation, passive bool, now int64) *serie
 	t.series = append(t.series, s)
 	return s
 }
+
+// answered reports whether a probe of t ever succeeded.
+func (t *target) answered() bool { return t.avail.good+t.avail.waitGood > 0 }
 
 // learning reports whether what is observed may become what is usual.
 func (t *target) learning() bool {

@@ -186,6 +186,44 @@ func (t *target) hold(h held) {
 	t.held = append(t.held, h)
 }
 
+// controlTime is for how long after a failure before HTTP another target is
+// probed faster.
+const controlTime = 15e9
+
+// askControl has somebody else asked at once, whose answer, or silence, tells
+// whether a failure before HTTP is that of its target or of the vantage.
+func (e *Engine) askControl() {
+	for _, o := range e.targets {
+		if e.controls(o) {
+			e.touch(o)
+			e.suspect(o)
+		}
+	}
+}
+
+// controls reports whether w is asked on behalf of others: it is the first well
+// target of another provider than one whose failures wait for a word on the
+// vantage. What is known to be down waits for none.
+func (e *Engine) controls(w *target) bool {
+	if e.localAt == 0 || e.now-e.localAt > controlTime {
+		return false
+	}
+	for _, t := range e.targets {
+		if t.localAt == 0 || e.now-t.localAt > controlTime || t.verdict == bellwether.Down {
+			continue
+		}
+		for _, o := range e.targets {
+			if o.provider != t.provider && (o.localAt == 0 || e.now-o.localAt > controlTime) {
+				if o == w {
+					return true
+				}
+				break
+			}
+		}
+	}
+	return false
+}
+
 // unhold scores what is held of all targets but t from v, after an answer came
 // through at the given time.
 func (e *Engine) unhold(v *vantage, t *target, at int64) {

@@ -30,6 +30,32 @@ func ramp(now, want, allow float64, clean bool) float64 {
 	return next
 }
 
+// ceiling is the most that the alarms in force leave to t, so that no verdict is
+// published beside a weight that knows nothing of it: what their hypotheses
+// deserve, and while an alarm is failing or worse what failing does. Once
+// evidence grows that an alarm is over, the belief decides, below half of the
+// traffic where much was wrong.
+func (e *Engine) ceiling(t *target) float64 {
+	most := 1.0
+	for f := range t.fam {
+		a := &t.fam[f]
+		if !a.active {
+			continue
+		}
+		u := table[a.hyp].utility
+		switch {
+		case a.severity > 1 && a.recovery == 0:
+			u = trickle
+		case a.severity > 1:
+			u = .5
+		case a.recovery > 0:
+			u = 1
+		}
+		most = math.Min(most, math.Max(u, e.set.floor[a.hyp]))
+	}
+	return most
+}
+
 // weigh publishes what t deserves. Account trouble and an outage take all
 // traffic away; other faults shed at most shedCap in shedTime, lest many
 // callers stampede the peers.
@@ -43,7 +69,8 @@ func (e *Engine) weigh(t *target, at int64, clean bool) {
 		want *= math.Max(t.quotas.weight(), e.set.quotaFloor)
 	}
 	want = math.Max(want, trickle)
-	hard := t.belief.hard()
+	want = math.Min(want, e.ceiling(t))
+	hard := t.belief.hard() || t.fam[famErrors].active && t.fam[famErrors].hyp == errors97
 	if t.account() || t.verdict == bellwether.Down {
 		want, hard = 0, true
 	}
