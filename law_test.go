@@ -30,6 +30,7 @@ const law = `
 	internal/sketch < *
 	internal/id     < *
 	internal/arrival < *
+	internal/via    < *
 
 	internal/sim    < internal/sim/*, probes (tests), router (tests), api (tests)
 	store/storetest < store/* (tests)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/conf"
+	"github.com/bellwether-llm/bellwether/internal/via"
 )
 
 // Protocol names a wire protocol.
@@ -38,6 +39,7 @@ type Endpoint struct {
 	Key        conf.Secret // empty sends none
 	APIVersion string      // azure's api-version, anthropic's version header; "" is the codec's default
 	Header     http.Header // added last; may override
+	Via        *via.Via    // how it is reached; codecs do not look, who sends the call does
 	// MaxTokensField is the name under which openai and azure endpoints take
 	// the limit of output tokens: "max_tokens" or "max_completion_tokens". ""
 	// chooses: max_completion_tokens for OpenAI's own hosts and for models

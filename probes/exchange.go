@@ -130,10 +130,7 @@ func (p *Prober) send(parent context.Context, j Job, codec llm.Codec, call llm.C
 		return r
 	}
 	req.Header = call.Header
-	client := p.warm
-	if j.Fresh {
-		client = p.cold
-	}
+	client := p.client(j)
 	r.start = time.Now()
 	r.handed, tr.start = r.start, r.start
 	lim := newLimits(j.Canary, cancel)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/id"
+	"github.com/bellwether-llm/bellwether/internal/via"
 	"github.com/bellwether-llm/bellwether/llm"
 )
 
@@ -37,14 +38,15 @@ type Options struct {
 // Prober sends canaries. It is safe for concurrent use; a probe never waits
 // for another.
 type Prober struct {
-	codec      func(llm.Protocol) (llm.Codec, error)
-	warm, cold *http.Client
-	agent      string
-	lag        lagMeter
-	ratios     ratios
-	pasts      pasts
-	judging    chan struct{} // one for each judge that is being asked
-	spare      sync.Pool     // of *arrivals
+	codec   func(llm.Protocol) (llm.Codec, error)
+	own     clients
+	others  *via.Pool[clients] // for endpoints with a way of their own
+	agent   string
+	lag     lagMeter
+	ratios  ratios
+	pasts   pasts
+	judging chan struct{} // one for each judge that is being asked
+	spare   sync.Pool     // of *arrivals
 }
 
 // New returns a prober. It opens no connection.
@@ -57,8 +59,12 @@ func New(o Options) (*Prober, error) {
 	}
 	return &Prober{
 		codec: o.Codec,
-		warm:  newClient(o, false),
-		cold:  newClient(o, true),
+		own:   newClients(o),
+		others: via.NewPool(func(v *via.Via) clients {
+			o := o
+			o.Proxy, o.TLS = v.Proxy(), v.TLS()
+			return newClients(o)
+		}, clients.close),
 		agent: or(o.UserAgent, "bellwether"),
 
 		judging: make(chan struct{}, maxJudges),
@@ -67,8 +73,8 @@ func New(o Options) (*Prober, error) {
 
 // Close drops the idle connections. Probes in flight go on.
 func (p *Prober) Close() {
-	p.warm.CloseIdleConnections()
-	p.cold.CloseIdleConnections()
+	p.own.close()
+	p.others.Each(clients.close)
 }
 
 // Probe sends j once and says what came back. It always returns an

@@ -25,6 +25,29 @@ const (
 	drainTime = 250 * time.Millisecond // for the end of the body after the end of the stream
 )
 
+// clients reach one set of endpoints: over connections that are kept, and over
+// fresh ones.
+type clients struct{ warm, cold *http.Client }
+
+func newClients(o Options) clients { return clients{newClient(o, false), newClient(o, true)} }
+
+func (c clients) close() {
+	c.warm.CloseIdleConnections()
+	c.cold.CloseIdleConnections()
+}
+
+// client returns the one to send j with.
+func (p *Prober) client(j Job) *http.Client {
+	c := p.own
+	if v := j.Target.Endpoint.Via; v != nil {
+		c = p.others.For(v)
+	}
+	if j.Fresh {
+		return c.cold
+	}
+	return c.warm
+}
+
 // newClient returns a client that reuses connections, or one that never does.
 // Neither follows redirects (the key would travel along), and neither asks for
 // compression (compressed streams arrive in lumps).

@@ -152,7 +152,7 @@ func (x *exchange) try(ctx context.Context, up *upstream, more bool) *failure {
 	a := newAttempt(ctx, up)
 	a.seen.streamed = req.Stream
 	x.limit(ctx, a, more)
-	f := a.ask(x.rt.transport, call)
+	f := a.ask(x.rt.transportTo(up.Endpoint), call)
 	switch {
 	case f != nil:
 	case req.Stream:

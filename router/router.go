@@ -17,6 +17,7 @@ import (
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/id"
+	"github.com/bellwether-llm/bellwether/internal/via"
 	"github.com/bellwether-llm/bellwether/llm"
 )
 
@@ -45,6 +46,7 @@ type Router struct {
 	cfg       Config
 	follower  Follower
 	transport http.RoundTripper
+	others    *via.Pool[*http.Transport] // for targets with a way of their own
 	log       *slog.Logger
 	front     llm.Codec
 	keys      [][sha256.Size]byte // of the tokens that callers may have
@@ -86,6 +88,11 @@ func New(cfg Config, s Setup, o Options) (*Router, error) {
 	if rt.transport == nil {
 		rt.transport = newTransport()
 	}
+	rt.others = via.NewPool(func(v *via.Via) *http.Transport {
+		t := newTransport()
+		t.Proxy, t.TLSClientConfig = v.Proxy(), v.TLS()
+		return t
+	}, (*http.Transport).CloseIdleConnections)
 	for _, key := range cfg.Keys {
 		if key == "" {
 			return nil, errors.New("router: keys: one is empty, which would admit everybody")
@@ -94,6 +101,14 @@ func New(cfg Config, s Setup, o Options) (*Router, error) {
 	}
 	rt.metrics.follow(rt)
 	return rt, rt.Replace(s)
+}
+
+// transportTo returns what reaches e.
+func (rt *Router) transportTo(e llm.Endpoint) http.RoundTripper {
+	if e.Via != nil {
+		return rt.others.For(e.Via)
+	}
+	return rt.transport
 }
 
 // newTransport returns a transport that keeps enough connections warm.

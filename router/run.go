@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -41,6 +42,7 @@ func (rt *Router) closeIdle() {
 	if t, ok := rt.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
+	rt.others.Each((*http.Transport).CloseIdleConnections)
 }
 
 // maxFollowed bounds the times that weights may ask for: ttl and hold.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
 	"syscall"
 	"time"
 
@@ -24,22 +26,22 @@ func newServeCommand() *cobra.Command {
 	var file string
 	c := &cobra.Command{
 		Use: "serve --config FILE", Short: "Probe, score, publish weights, serve the API and the dashboard", Args: cobra.NoArgs,
-		Long: `Runs everything. SIGHUP and a change of the config file reload it; a config that
+		Long: `Runs everything. SIGHUP and a change of the config file, or of a key or
+certificate file that it names, reload it; a config that
 is wrong is reported and the old one stays in force.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			loaded := stamp(file)
 			cfg, err := LoadConfig(file)
 			if err != nil {
 				return err
 			}
-			return runServe(c.Context(), file, loaded, cfg, newLogger(c.ErrOrStderr(), false))
+			return runServe(c.Context(), file, cfg, newLogger(c.ErrOrStderr(), false))
 		},
 	}
 	configFlag(c, &file)
 	return c
 }
 
-func runServe(ctx context.Context, file string, loaded fileStamp, cfg Config, log *slog.Logger) error {
+func runServe(ctx context.Context, file string, cfg Config, log *slog.Logger) error {
 	for _, w := range warnings(cfg) {
 		log.Warn(w)
 	}
@@ -52,35 +54,37 @@ func runServe(ctx context.Context, file string, loaded fileStamp, cfg Config, lo
 		log.Info("router serves", "address", "http://"+a.routerListener.Addr().String())
 	}
 	defer context.AfterFunc(ctx, func() { log.Info("stopping: requests under way may finish, then what is known is written") })()
-	err = a.Run(ctx, part{"reload", func(ctx context.Context) error { return a.watchConfig(ctx, file, loaded) }})
+	err = a.Run(ctx, part{"reload", func(ctx context.Context) error { return a.watchConfig(ctx, file) }})
 	log.Info("stopped")
 	return err
 }
 
-// watchConfig reloads the config on SIGHUP and whenever its file changes.
-// loaded is the stamp of the file that is in force.
-func (a *app) watchConfig(ctx context.Context, file string, loaded fileStamp) error {
+// watchConfig reloads the config on SIGHUP and whenever its file changes, or
+// one of those that it names for secrets and certificates.
+func (a *app) watchConfig(ctx context.Context, file string) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	last := loaded
+	last := a.cfg.Load().read
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			now := stamp(file)
-			if now == last || now == (fileStamp{}) {
+			now := last.now()
+			if maps.Equal(now, last) || slices.Contains(slices.Collect(maps.Values(now)), fileStamp{}) {
 				continue // unchanged, or being replaced
 			}
 		case <-hup:
 		}
-		last = stamp(file)
+		last = last.now()
 		if err := a.reload(ctx, file); err != nil {
 			a.log.Error("config not reloaded; the old one stays in force", "err", err)
+			continue
 		}
+		last = a.cfg.Load().read
 	}
 }
 

@@ -54,6 +54,8 @@ type Config struct {
 	Router router.Config `yaml:"router"`
 	// Agent is for `bellwether agent`, which probes from another place and reports to a server.
 	Agent AgentConfig `yaml:"agent"`
+
+	read fileStamps // the files that it was made of
 }
 
 // defaultVantage names the place of who names none.
@@ -117,7 +119,8 @@ func loadConfig(path string) (Config, error) {
 	if info.Size() > maxConfigBytes {
 		return Config{}, codeError{exitUsage, fmt.Errorf("config %s: %d bytes; at most %d are read", path, info.Size(), maxConfigBytes)}
 	}
-	src, err := os.ReadFile(path)
+	read := fileStamps{}
+	src, err := read.read(path)
 	if err != nil {
 		return Config{}, codeError{exitUsage, fmt.Errorf("config: %w", err)}
 	}
@@ -125,6 +128,7 @@ func loadConfig(path string) (Config, error) {
 	if len(fs) > 0 {
 		return Config{}, codeError{exitUsage, fs}
 	}
+	maps.Copy(cfg.read, read)
 	return cfg, nil
 }
 
@@ -145,7 +149,10 @@ func ParseConfig(name string, src []byte, env func(string) (string, bool)) (Conf
 	}
 	fs = append(fs, doc.checkSchema(schema)...)
 	fs = fs.and(doc.decode(&cfg))
-	for _, p := range append(readSecretFiles(&cfg, filepath.Dir(name)), cfg.Validate()...) {
+	cfg.read = fileStamps{}
+	ps := readSecretFiles(&cfg, filepath.Dir(name))
+	ps = append(ps, readWays(&cfg, filepath.Dir(name))...)
+	for _, p := range append(ps, cfg.Validate()...) {
 		fs = fs.and(faults{doc.faultOn(p.Path, p.Text, p.Remedy)})
 	}
 	slices.SortStableFunc(fs, func(a, b fault) int { return cmp.Or(a.Line-b.Line, a.Col-b.Col) })
@@ -321,7 +328,7 @@ func readSecretFiles(cfg *Config, dir string) []conf.Problem {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(dir, file)
 		}
-		b, err := os.ReadFile(file)
+		b, err := cfg.read.read(file)
 		if err != nil {
 			ps = append(ps, conf.Problem{Path: path, Text: "read the secret's file: " + err.Error(), Remedy: "check the path and its permissions"})
 			return ""

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/conf"
+	"github.com/bellwether-llm/bellwether/internal/via"
 	"github.com/bellwether-llm/bellwether/llm"
 )
 
@@ -29,10 +30,21 @@ type ProviderConfig struct {
 	MaxTokensField string `yaml:"max_tokens_field" jsonschema:"enum=max_tokens,enum=max_completion_tokens"`
 	// HTTP is how a model behind no LLM protocol is asked, and where in its answer is what; only with protocol http. Its answers are never streamed. Default: a plain GET of base_url, whose whole answer is the text.
 	HTTP llm.Template `yaml:"http"`
+	// Proxy is how the provider is reached: an http, https or socks5 address (a password in it stays secret), or none. Default: what HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment say.
+	Proxy conf.Secret `yaml:"proxy"`
+	// CAFile holds certificates in PEM to trust beside the system's, for servers with a private authority. Relative paths are relative to the config; it and the next two are read again when they change.
+	CAFile string `yaml:"ca_file"`
+	// CertFile is our own certificate in PEM, with its chain, for servers that ask for one. It needs key_file.
+	CertFile string `yaml:"cert_file"`
+	// KeyFile is the key of cert_file in PEM.
+	KeyFile string `yaml:"key_file"`
 	// Lineage is whose models these are, for the warning about routes that rest on one vendor. Default: openai for azure, else the provider's own name.
 	Lineage string `yaml:"lineage"`
 	// Regions give an address and key of its own to a region, by the name that targets use.
 	Regions map[string]RegionConfig `yaml:"regions"`
+
+	// Way is what proxy and the three files make; nil is the usual way.
+	Way *via.Via `yaml:"-"`
 }
 
 // RegionConfig is what differs in one region of a provider.
@@ -62,6 +74,7 @@ func (p ProviderConfig) endpoint(region string) llm.Endpoint {
 	e := llm.Endpoint{
 		BaseURL: firstOf(r.BaseURL, p.BaseURL, defaultBaseURL(p.Protocol)),
 		Key:     firstOf(r.APIKey, p.APIKey), APIVersion: p.APIVersion, MaxTokensField: p.MaxTokensField,
+		Via: p.Way,
 	}
 	if p.Protocol == llm.HTTP {
 		e.HTTP = &p.HTTP
