@@ -143,7 +143,7 @@ func (p *problems) offers(d Canary) {
 		p.add(t.Parameters["type"] != "object", at+".parameters", "write type: object", "are no object")
 	}
 	for i, spec := range d.Checks {
-		want := spec["tool_call"]
+		want := plain(spec["tool_call"])
 		if m, ok := want.(map[string]any); ok {
 			want = m["name"]
 		}

@@ -104,7 +104,7 @@ func Compile(specs []CheckSpec) ([]Check, []conf.Problem) {
 			wrong = append(wrong, conf.Problem{Path: at + "." + name, Text: "there is no such check", Remedy: "use one of " + kindNames(table)})
 			continue
 		}
-		check, err := table[k].check(spec[name])
+		check, err := table[k].check(plain(spec[name]))
 		if err != nil {
 			wrong = append(wrong, conf.Problem{Path: at + "." + name, Text: err.Error(), Remedy: table[k].remedy})
 			continue

@@ -7,6 +7,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/llm"
 )
@@ -218,5 +220,32 @@ func TestRefusalInWordsIsARefusal(t *testing.T) {
 	checks, _ := Compile([]CheckSpec{{"not_refusal": true}, {"contains": "Paris"}})
 	if checks[0].fails != bellwether.Refusal || checks[1].fails != bellwether.BadOutput {
 		t.Errorf("fails = %q, %q", checks[0].fails, checks[1].fails)
+	}
+}
+
+func TestChecksAreReadFromYAML(t *testing.T) {
+	const text = `
+- {json_schema: {type: object, properties: {list: {type: array, items: {enum: [{a: 1}]}}}}}
+- {json_path: {path: "$.a", equals: {b: [{c: 1}]}}}
+- {number: {value: 42, tolerance: 0.5}}
+- {similar_to: {texts: [one thing, another], at_least: 0.4}}
+- {tool_call: {name: f, arguments: {type: object, required: [x], properties: {x: {type: string}}}}}
+- {judge: {target: gpt-us, criterion: It is polite.}}
+- {one_of: ["yes", "no"]}
+`
+	var specs []CheckSpec
+	if err := yaml.Unmarshal([]byte(text), &specs); err != nil {
+		t.Fatal(err)
+	}
+	checks, wrong := Compile(specs)
+	if len(wrong) > 0 || len(checks) != len(specs) {
+		t.Fatalf("Compile = %d checks, %v", len(checks), wrong)
+	}
+	if r := checks[1].Run(Answer{Text: `{"a": {"b": [{"c": 1.0}]}}`}); !r.OK {
+		t.Errorf("json_path = %+v", r)
+	}
+	canary := Canary{Name: "x", Prompt: "p", Checks: specs, Tools: []Tool{{Name: "g"}}}
+	if ps := canary.problems("canary"); len(ps) != 1 || ps[0].Path != "canary.checks[4].tool_call" {
+		t.Errorf("problems = %v, want the tool that is not offered", ps)
 	}
 }

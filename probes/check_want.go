@@ -119,3 +119,25 @@ func options(v any, known ...string) (map[string]any, error) {
 	}
 	return m, nil
 }
+
+// plain returns v with every map in it as a map[string]any: a YAML decoder
+// gives maps inside a [CheckSpec] its own type.
+func plain(v any) any {
+	switch v := v.(type) {
+	case CheckSpec:
+		return plain(map[string]any(v))
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			out[k] = plain(e)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = plain(e)
+		}
+		return out
+	}
+	return v
+}
