@@ -197,7 +197,7 @@ func (c *contract) check(r *http.Request, status int, header http.Header, body [
 	if _, ok := content[media]; !ok {
 		return fmt.Errorf("content type %s is not described for %d", media, status)
 	}
-	return c.validate(pointer+"/content/"+escape(media)+"/schema", body, strings.HasSuffix(media, "json"))
+	return c.validate(pointer+"/content/"+escape(media)+"/schema", body, strings.HasSuffix(media, "json") && media != "application/x-ndjson")
 }
 
 // checkParameters refuses query parameters that are not described.

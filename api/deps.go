@@ -76,6 +76,10 @@ type Deps struct {
 	// own (weights published). Nil: none.
 	Ready func(context.Context) []Check
 
+	// Lost returns how many records could not be kept since the start. Nil:
+	// nobody counts.
+	Lost func() int64
+
 	// UI serves everything that is not the API. Nil: a line of text at /.
 	UI http.Handler
 	// Log gets one debug line a request, and panics. Nil discards.

@@ -46,7 +46,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 			fmt.Fprintf(&b, "[-] %s failed\n", c.Name)
 		}
 	}
-	return writeText(w, status, b.String()+word)
+	return writeText(w, status, b.String()+s.notices(mayRead)+word)
 }
 
 func writeText(w http.ResponseWriter, status int, text string) error {

@@ -56,10 +56,14 @@ func (s *Server) revisions(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) observations(w http.ResponseWriter, r *http.Request) error {
 	p := readParams(r)
-	q := p.page()
+	q, format := p.page(), p.oneOf("format", "json", "ndjson")
 	q.Target, q.Vantage, q.Canary, q.Route = p.id("target"), p.id("vantage"), p.id("canary"), p.id("route")
 	q.Source = p.oneOf("source", sources...)
 	q.Outcome = bellwether.Outcome(p.id("outcome"))
+	w.Header().Set("Vary", "Accept")
+	if wantsLines(r, format) {
+		return s.export(w, r, p, q)
+	}
 	return servePage(w, r, "observations", p, q, s.deps.Store.Observations)
 }
 

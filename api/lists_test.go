@@ -3,6 +3,7 @@ package api_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -131,6 +132,27 @@ func TestAPanicIsA500AndTheServerLives(t *testing.T) {
 		}})
 		w.get("/page").want(500).says("log says why")
 		w.get("/livez").want(200)
+	})
+}
+
+func TestAnAnswerThatBreaksOffIsNotTakenForWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{deps: func(d *api.Deps) {
+			d.UI = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = fmt.Fprint(w, "half a p")
+				panic("oh")
+			})
+			d.WriteSLOs = func(o io.Writer, _ []bellwether.Attainment) error {
+				_, _ = fmt.Fprint(o, "half a l")
+				return errors.New("oh")
+			}
+		}})
+		for _, path := range []string{"/page", "/v1/reports/slo.csv"} {
+			if a, err := w.try(t.Context(), "GET", path, nil); err == nil {
+				t.Errorf("GET %s = %d %q, want a connection that is cut", path, a.status, a.body)
+			}
+		}
+		w.get("/metrics").want(200).says(`endpoint="GET /v1/reports/slo.csv"`)
 	})
 }
 

@@ -26,6 +26,7 @@ type metrics struct {
 	gap      *prometheus.HistogramVec
 	observed *prometheus.CounterVec
 	requests *prometheus.CounterVec
+	reloads  *prometheus.CounterVec
 
 	mu    sync.Mutex
 	names map[string]bool // vantages and canaries that have a label of their own
@@ -61,6 +62,9 @@ func newMetrics(s *Server) *metrics {
 	m.gap = histogram("bellwether_inter_token_seconds", "Median gap between a probe's tokens after the first.", prometheus.ExponentialBuckets(0.002, 2, 11))
 	m.observed = counter("bellwether_observations_total", "Observations taken in, by source.", "source")
 	m.requests = counter("bellwether_http_requests_total", "Requests answered, by endpoint and status.", "endpoint", "code")
+	m.reloads = counter("bellwether_config_reloads_total", "Attempts to load another config since the start, by result.", "result")
+	m.reloads.WithLabelValues("success")
+	m.reloads.WithLabelValues("failure")
 	m.registry.MustRegister(newStateCollector(s), newProbingCollector(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -112,6 +116,14 @@ func (m *metrics) answered(endpoint string, status int) {
 	m.requests.WithLabelValues(endpoint, strconv.Itoa(status)).Inc()
 }
 
+func (m *metrics) reloaded(ok bool) {
+	result := "failure"
+	if ok {
+		result = "success"
+	}
+	m.reloads.WithLabelValues(result).Inc()
+}
+
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true, MaxRequestsInFlight: 4, Timeout: 30 * time.Second})
 }
@@ -121,6 +133,7 @@ type stateCollector struct {
 	server                                     *Server
 	build, revision, changed, weight, health   *prometheus.Desc
 	state, suspected, share, mode, connections *prometheus.Desc
+	loaded, lost                               *prometheus.Desc
 }
 
 func newStateCollector(s *Server) *stateCollector {
@@ -140,12 +153,14 @@ func newStateCollector(s *Server) *stateCollector {
 		share:       desc("route_share_ratio", "Share of a route's traffic that goes to a target.", "route", "target"),
 		mode:        desc("route_mode", "1 for the mode that a route is in.", "route", "mode"),
 		connections: desc("connections", "Requests that stay, by kind.", "kind"),
+		loaded:      desc("config_last_reload_success_timestamp_seconds", "When the config in force was loaded."),
+		lost:        desc("store_lost_records_total", "Records that the store could not keep, since the start."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.build, c.revision, c.changed, c.weight, c.health, c.state, c.suspected, c.share, c.mode, c.connections} {
+	for _, d := range []*prometheus.Desc{c.build, c.revision, c.changed, c.weight, c.health, c.state, c.suspected, c.share, c.mode, c.connections, c.loaded, c.lost} {
 		ch <- d
 	}
 }
@@ -157,8 +172,12 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	f := c.server.deps.Facts()
 	gauge(c.build, 1, f.Version, runtime.Version())
-	for kind, name := range map[kind]string{pollers: "poll", watchers: "watch", listeners: "events"} {
+	for kind, name := range map[kind]string{pollers: "poll", watchers: "watch", listeners: "events", exports: "export"} {
 		gauge(c.connections, float64(c.server.streams.count(kind)), name)
+	}
+	gauge(c.loaded, float64(c.server.reloads.view().LoadedAt.UnixMilli())/1000)
+	if n, known := c.server.lost(); known {
+		ch <- prometheus.MustNewConstMetric(c.lost, prometheus.CounterValue, float64(n))
 	}
 	as := c.server.assessed()
 	for _, t := range f.Targets {

@@ -36,6 +36,8 @@ type Server struct {
 	hour     *hour
 	stale    *stale
 	metrics  *metrics
+	reloads  *reloads
+	started  time.Time
 	unkept   *complaints // about observations that the store did not take
 	logins   *rate.Limiter
 	probing  chan struct{} // one token: probes on request
@@ -62,6 +64,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		hub: newHub(), hour: newHour(time.Now()), stale: &stale{targets: map[string]bool{}},
 		logins: rate.NewLimiter(2, 10), probing: make(chan struct{}, 1), reading: make(chan struct{}, 4),
 	}
+	s.started = time.Now()
+	s.reloads = &reloads{loaded: s.started}
 	s.unkept = &complaints{log: s.log, message: "observations could not be kept"}
 	s.metrics = newMetrics(s)
 	s.upgrader = websocket.Upgrader{
@@ -173,6 +177,7 @@ func (s *Server) endpoints() []endpoint {
 		{"GET /v1/reports/slo.csv", Read, 0, s.sloReport},
 		{"GET /v1/events", Read, 0, bare(s.events)},
 
+		{"GET /v1/info", Read, 0, bare(s.info)},
 		{"GET /v1/session", "", 0, bare(s.session)},
 		{"POST /v1/session", "", smallBody, bare(s.login)},
 		{"DELETE /v1/session", "", 0, bare(s.logout)},
@@ -268,10 +273,12 @@ func (s *Server) admitted(e endpoint) http.Handler {
 		return e.serve(w, r)
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if rec, ok := w.(*recorder); ok {
+				s.metrics.answered(e.pattern, rec.status)
+			}
+		}()
 		answer.ServeHTTP(w, r)
-		if rec, ok := w.(*recorder); ok {
-			s.metrics.answered(e.pattern, rec.status)
-		}
 	})
 }
 
@@ -288,7 +295,7 @@ func (s *Server) answering(serve func(http.ResponseWriter, *http.Request) error)
 			s.log.Error("request", "method", r.Method, "path", r.URL.Path, "error", err)
 		}
 		if rec, ok := w.(*recorder); ok && rec.status != 0 {
-			return // the answer has begun; it ends short
+			panic(http.ErrAbortHandler) // the answer has begun: a part must not look like the whole
 		}
 		p.write(w)
 	})
@@ -299,13 +306,17 @@ func (s *Server) outermost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec, start := &recorder{ResponseWriter: w}, time.Now()
 		defer func() {
-			if v := recover(); v != nil && v != http.ErrAbortHandler {
+			v, begun := recover(), rec.status != 0
+			if v != nil && v != http.ErrAbortHandler {
 				s.log.Error("panic", "method", r.Method, "path", r.URL.Path, "value", fmt.Sprint(v), "stack", string(debug.Stack()))
-				if rec.status == 0 {
+				if !begun {
 					problemOf(errPanicked).write(rec)
 				}
 			}
 			s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", rec.status, "seconds", time.Since(start).Seconds())
+			if v == http.ErrAbortHandler || (v != nil && begun) {
+				panic(http.ErrAbortHandler) // net/http cuts the connection, and says nothing
+			}
 		}()
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'")

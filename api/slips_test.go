@@ -74,7 +74,7 @@ func TestASlipInANameIsToldWithWhatWasMeant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{})
 		w.board.Publish(edition(1))
-		w.get("/v1/observations?tagret=x").want(400).says(`"?tagret"`, "did you mean target?", "known are canary, cursor, from")
+		w.get("/v1/observations?tagret=x").want(400).says(`"?tagret"`, "did you mean target?", "known are canary, cursor, format, from")
 		w.get("/v1/targets?bogus=1").want(400).says("bogus", "none is known here")
 		w.get("/v1/weights?rout=chat").want(400).says("did you mean route?")
 		w.get("/v1/decision?route=chat&exclude=gpt-us,gtp-eu,bogus").want(400).says(`"?exclude"`, "gtp-eu", "did you mean gpt-eu?", "bogus")

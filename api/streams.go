@@ -11,6 +11,7 @@ const (
 	pollers kind = iota
 	watchers
 	listeners // of server-sent events
+	exports
 	kinds
 )
 
@@ -26,7 +27,7 @@ type streams struct {
 }
 
 func newStreams() *streams {
-	return &streams{limits: [kinds]int{pollers: 10_000, watchers: 10_000, listeners: 1000}, closing: make(chan struct{})}
+	return &streams{limits: [kinds]int{pollers: 10_000, watchers: 10_000, listeners: 1000, exports: 4}, closing: make(chan struct{})}
 }
 
 // begin registers one request; the caller must call end. It refuses with a 503
@@ -38,7 +39,7 @@ func (s *streams) begin(k kind) (end func(), err error) {
 		return nil, unavailable("the server is shutting down")
 	}
 	if s.open[k] >= s.limits[k] {
-		return nil, unavailable("too many connections follow this server already (%d)", s.limits[k])
+		return nil, unavailable("too many requests of this kind are open already (%d)", s.limits[k])
 	}
 	s.open[k]++
 	s.all.Add(1)
