@@ -187,7 +187,7 @@ type Observation struct {
 	Window      float64            `json:"window_seconds,omitempty"`
 	Counts      map[Outcome]int    `json:"counts,omitempty"`
 	Sketches    map[Signal][]byte  `json:"sketches,omitempty"` // serialised DDSketches
-	Signals     map[Signal]float64 `json:"signals,omitempty"`  // what a user sends of their own
+	Signals     map[Signal]float64 `json:"signals,omitempty"`  // further numbers: of an answer's text, a judge, a user's own
 }
 
 // Record is one entry of the sequenced log that drives scoring: an
