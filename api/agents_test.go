@@ -201,11 +201,11 @@ func TestProbingIsShownOfEveryVantageAndAsMetrics(t *testing.T) {
 		most, usd := 100, 2.5
 		w, _ := agentWorld(t, setup{deps: func(d *api.Deps) {
 			d.Probing = func() api.Probing {
-				return api.Probing{Jobs: 6, Sent: map[string]uint64{"suspicion": 9}, TotalBudget: api.Budget{Probes: &most, USD: &usd}, Today: api.Spent{Probes: 9, Unprobed: 5}}
+				return api.Probing{Jobs: 6, Health: &api.ProberHealth{Unwell: []string{"controls"}, Controls: []api.ControlState{{Control: "192.0.2.1:443", Error: "unreachable", Failures: 2}}, Files: 9, MaxFiles: 1024, Doubted: 3}, Sent: map[string]uint64{"suspicion": 9}, TotalBudget: api.Budget{Probes: &most, USD: &usd}, Today: api.Spent{Probes: 9, Unprobed: 5}}
 			}
 		}})
 		w.do("POST", "/v1/agents/frankfurt/hello", hello()).want(200)
-		w.get("/v1/probing").want(200).says(`{"vantage":"here","at":`, `"total_budget":{"probes":100,"usd":2.5}`, `"vantage":"there","agent":"frankfurt"`, `"unprobed":2`)
+		w.get("/v1/probing").want(200).says(`{"vantage":"here","at":`, `"total_budget":{"probes":100,"usd":2.5}`, `"health":{"unwell":["controls"]`, `"max_files":1024`, `"vantage":"there","agent":"frankfurt"`, `"unprobed":2`)
 		w.get("/metrics").want(200).says(
 			`bellwether_suspicion_unprobed_today{agent="",vantage="here"} 5`, `bellwether_suspicion_spent_today{agent="frankfurt",unit="usd",vantage="there"} 0.5`,
 			`bellwether_suspicion_budget_today{agent="",unit="probes",vantage="here"} 100`, `bellwether_scheduler_probes_sent_total{agent="",trigger="suspicion",vantage="here"} 9`,

@@ -30,6 +30,8 @@ type Probing struct {
 	TargetBudget Budget          `json:"target_budget"`
 	Today        Spent           `json:"suspicion_today"`
 	Targets      []TargetProbing `json:"targets"`
+	// Health is what the prober knows of its own condition.
+	Health *ProberHealth `json:"health,omitempty"`
 }
 
 // Budget bounds a day of suspicion. Nil: no limit.
@@ -61,7 +63,7 @@ const mostTargets = 20_000 // of which an agent may say something
 
 // sound reports whether what an agent says of its scheduler can be shown.
 func (p *Probing) sound() bool {
-	ok := p.Jobs >= 0 && p.InFlight >= 0 && p.Waiting >= 0 && p.Today.sound() && len(p.Targets) <= mostTargets && len(p.Sent) <= mostNames
+	ok := p.Jobs >= 0 && p.InFlight >= 0 && p.Waiting >= 0 && p.Today.sound() && p.Health.sound() && len(p.Targets) <= mostTargets && len(p.Sent) <= mostNames
 	for trigger := range p.Sent {
 		ok = ok && bellwether.ValidID(trigger)
 	}
@@ -87,6 +89,11 @@ func (s *Server) everywhere() []Probing {
 	for i := range out {
 		p := &out[i]
 		p.At, p.Targets = p.At.UTC(), list(p.Targets)
+		if h := p.Health; h != nil {
+			shown := *h
+			shown.Unwell, shown.Controls = list(h.Unwell), list(h.Controls)
+			p.Health = &shown
+		}
 		if p.Sent == nil {
 			p.Sent = map[string]uint64{}
 		}

@@ -152,19 +152,20 @@ func (a *agent) hello() api.Hello {
 		h.ClockOffset, h.ClockError = &c.Offset, c.Error
 	}
 	h.Plan, h.Troubles = a.orders.state()
-	p := probingView(a.scheduler.Status(), a.probing)
+	p := probingView(a.scheduler.Status(), a.probing, a.guard.Health())
 	h.Probing = &p
 	return h
 }
 
 // probingView is a scheduler's status as the API shows it.
-func probingView(st probes.Status, limits probes.Probing) api.Probing {
+func probingView(st probes.Status, limits probes.Probing, health probes.Health) api.Probing {
 	limits = limits.WithDefaults()
 	spent := func(s probes.Spent) api.Spent {
 		return api.Spent{Probes: s.Probes, Tokens: s.Tokens, USD: s.USD, Unprobed: s.Unprobed}
 	}
 	v := api.Probing{Jobs: st.Jobs, InFlight: st.InFlight, Waiting: st.Waiting, Sent: st.Sent, Missed: st.Missed, Skipped: st.Skipped,
 		TotalBudget: budgetView(limits.TotalBudget), TargetBudget: budgetView(limits.TargetBudget), Today: spent(st.Today)}
+	v.Health = healthView(health)
 	for _, t := range st.Targets {
 		v.Targets = append(v.Targets, api.TargetProbing{Target: t.Target, InFlight: t.InFlight, Next: t.Next.UTC(), Interval: t.Interval, Today: spent(t.Today)})
 	}

@@ -47,5 +47,16 @@ func (a *app) planWork(cfg Config) error {
 
 // probing serves GET /v1/probing.
 func (a *app) probing() api.Probing {
-	return probingView(a.scheduler.Status(), a.cfg.Load().Probing)
+	return probingView(a.scheduler.Status(), a.cfg.Load().Probing, a.guard.Health())
+}
+
+// healthView is a guard's snapshot as the API shows it.
+func healthView(h probes.Health) *api.ProberHealth {
+	v := &api.ProberHealth{Unwell: h.Unwell, Disbelieved: h.Disbelieved, Step: h.Step, SteppedAt: h.SteppedAt, PausedAt: h.PausedAt,
+		Lag: h.Lag, LongPauses: h.LongPauses, Files: h.Files, MaxFiles: h.MaxFiles, Doubted: h.Doubted}
+	for _, c := range h.Controls {
+		v.Controls = append(v.Controls, api.ControlState{Control: c.Control, OK: c.OK, At: c.At, Seconds: c.Seconds, DNS: c.DNS,
+			Error: c.Error, Failures: c.Failures, LastOK: c.LastOK})
+	}
+	return v
 }
