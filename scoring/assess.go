@@ -87,7 +87,7 @@ func (e *Engine) evidence(t *target, i int) bellwether.Evidence {
 		if f == famJoint {
 			k = kindFirst
 		}
-		if eff := t.effectSince(k, t.bank.since[i]); eff.n > 0 {
+		if eff := t.effectSince(f, k, t.bank.since[i]); eff.n > 0 {
 			ev.Effect, ev.EffectLow, ev.EffectHigh = round4(math.Exp(eff.middle)), round4(math.Exp(eff.low)), round4(math.Exp(eff.high))
 		}
 	}

@@ -217,7 +217,7 @@ func (c *coder) target(t *target) {
 	rings(c, &t.calls, c.tally)
 	rings(c, &t.answers, c.tally)
 	for k := range t.effects {
-		rings(c, &t.effects[k], func(r *residual) { c.i64(&r.at); c.f64(&r.y); c.f64(&r.z) })
+		rings(c, &t.effects[k], func(r *residual) { c.i64(&r.at); c.u64(&r.from); c.f64(&r.y); c.f64(&r.z) })
 	}
 	rings(c, &t.recent, func(r *increments) {
 		c.i64(&r.at)
@@ -303,6 +303,9 @@ func (c *coder) series(s *series) {
 	c.rate(&s.sane)
 	c.rate(&s.avail)
 	c.f64s(s.nats[:])
+	for f := range s.accuses {
+		c.bool(&s.accuses[f])
+	}
 	c.i64(&s.lastAt)
 	c.u64(&s.n)
 }

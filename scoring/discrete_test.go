@@ -61,6 +61,9 @@ func TestAnswersOfAFewLengthsAreCalmFromTheirFirstProbe(t *testing.T) {
 					}
 					for _, tgt := range w.config.Targets {
 						tw, _ := w.engine.Assess(tgt.ID)
+						if tw.Weight < .95 && len(tw.Reasons) == 0 {
+							t.Errorf("%s at weight %v without a reason", tw.Target, tw.Weight)
+						}
 						if tw.Weight < .95 {
 							held++
 							lowest = min(lowest, tw.Weight)

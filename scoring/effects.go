@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"math"
+	"slices"
 
 	"github.com/bellwether-llm/bellwether"
 )
@@ -83,13 +84,41 @@ func (e effect) seems(f family) bool {
 	return r >= sizeRatio
 }
 
-// effectSince estimates the effect. O(64 log 64), no allocation.
-func (t *target) effectSince(k kind, since int64) effect {
+// accusers returns the keys of the series that speak for f: those that accused
+// while it is in alarm, those that hold evidence before. What other canaries or
+// vantages measure, which the fault may not touch, would hide its size.
+func (t *target) accusers(f family, keys []uint64) []uint64 {
+	first, last := f.span()
+	for _, s := range t.series {
+		speaks := s.accuses[f]
+		for i := first; i <= last && !t.fam[f].active; i++ {
+			speaks = (i > first && speaks) || s.nats[i] >= cleanNats
+		}
+		if speaks && len(keys) < cap(keys) {
+			keys = append(keys, s.key())
+		}
+	}
+	return keys
+}
+
+// effectSince estimates the effect that f is about in signal k, over the series
+// that speak for it, or all when none does. O(64 log 64), no allocation.
+func (t *target) effectSince(f family, k kind, since int64) effect {
+	var room [mostSeries]uint64
+	keys := t.accusers(f, room[:0])
+	if eff := t.effectOf(keys, k, since); eff.n > 0 {
+		return eff
+	}
+	return t.effectOf(nil, k, since)
+}
+
+// effectOf estimates the effect over the series of those keys; nil means all.
+func (t *target) effectOf(keys []uint64, k kind, since int64) effect {
 	r := &t.effects[k]
 	var ys, zs [64]float64
 	n := 0
 	for i := range r.len() {
-		if one := r.last(i); one.at >= since {
+		if one := r.last(i); one.at >= since && (len(keys) == 0 || slices.Contains(keys, one.from)) {
 			ys[n], zs[n] = one.y, one.z
 			n++
 		}

@@ -209,7 +209,7 @@ func (e *Engine) readMeasure(t *target, s *series, r *reading, k kind, id string
 		return
 	}
 	y, u, slow := m.see(r.at, z, uniform(id, uint64(k)+1), t.learning() || t.alarmed(k.family()))
-	t.effects[k].push(residual{at: r.at, y: y - m.middle, z: z})
+	t.effects[k].push(residual{at: r.at, from: s.key(), y: y - m.middle, z: z})
 	l := e.solver.ladders.pick(m.fine())
 	size := m.pool.size()
 	ell := func(magnitude int, u float64) float64 {
@@ -272,7 +272,7 @@ func (e *Engine) finish(t *target, s *series, r *reading) {
 	}
 	t.recent.push(inc)
 	t.lastAt = max(t.lastAt, r.at)
-	e.mend(t, r)
+	e.mend(t, s, r)
 	if t.learning() {
 		t.release(s)
 	}

@@ -105,7 +105,7 @@ func (e *Engine) small(t *target) (small [hypotheses]bool) {
 		first, last := f.span()
 		for i := first; i <= last; i++ {
 			if t.belief.p[i+1] >= leastBelief && t.bank.nats[i] > 0 {
-				small[i] = !t.effectSince(k, t.bank.since[i]).seems(f)
+				small[i] = !t.effectSince(f, k, t.bank.since[i]).seems(f)
 			}
 		}
 	}

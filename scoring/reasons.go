@@ -3,6 +3,7 @@ package scoring
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,6 +109,11 @@ func (e *Engine) reasons(t *target) []bellwether.Reason {
 	if t.verdict == bellwether.Recovering {
 		rs = append(rs, bellwether.Reason{Code: "recovering", Text: fmt.Sprintf("answers as usual again; traffic returns step by step, %s so far", percent(t.weight))})
 	}
+	if len(rs) == 0 || t.verdict == bellwether.Unknown {
+		if r, ok := e.heldBack(t); ok {
+			rs = append(rs, r)
+		}
+	}
 	return rs
 }
 
@@ -142,18 +148,18 @@ func (e *Engine) alarmReason(t *target, f family, a *alarm) bellwether.Reason {
 	case famSanity:
 		r.Code, r.Text = "wrong_answers", countWords(t.answersSince(a.since), "answers failed their checks", t.usualInsane())
 	case famFirst:
-		r.Code, r.Text = string(r.Signal)+"_slow", t.slowWords(signalWords(t, bellwether.FirstToken), kindFirst, a.since)
+		r.Code, r.Text = string(r.Signal)+"_slow", t.slowWords(signalWords(t, bellwether.FirstToken), famFirst, a.since)
 	case famInter:
-		r.Code, r.Text = "inter_token_slow", t.slowWords("inter-token", kindInter, a.since)
+		r.Code, r.Text = "inter_token_slow", t.slowWords("inter-token", famInter, a.since)
 	case famLonger, famShorter:
-		r.Code, r.Text = "output_longer", t.lengthWords(a.since)
+		r.Code, r.Text = "output_longer", t.lengthWords(f, a.since)
 		if f == famShorter {
 			r.Code = "output_shorter"
 		}
 	case famJoint:
 		r.Code = "overload"
 		r.Text = fmt.Sprintf("slower all over: first token %s times, inter-token %s times the usual",
-			factor(math.Exp(t.effectSince(kindFirst, a.since).middle)), factor(math.Exp(t.effectSince(kindInter, a.since).middle)))
+			factor(math.Exp(t.effectSince(famJoint, kindFirst, a.since).middle)), factor(math.Exp(t.effectSince(famJoint, kindInter, a.since).middle)))
 	}
 	r.Text += ", since " + clock(a.since)
 	if w := e.witness(t, a.hyp); w != "" {
@@ -178,8 +184,9 @@ func countWords(c counted, what string, usual float64) string {
 
 // slowWords compares what is seen with what is usual: 95th percentiles once
 // there are twenty samples, medians before.
-func (t *target) slowWords(what string, k kind, since int64) string {
-	eff := t.effectSince(k, since)
+func (t *target) slowWords(what string, f family, since int64) string {
+	k, _ := f.measured(0)
+	eff := t.effectSince(f, k, since)
 	now, usual, which := math.Exp(eff.value), math.Exp(eff.value-eff.middle), ""
 	if eff.n >= 20 {
 		now, usual, which = math.Exp(eff.p95), t.usual[k].quantile(.95), " p95"
@@ -187,10 +194,67 @@ func (t *target) slowWords(what string, k kind, since int64) string {
 	return fmt.Sprintf("%s%s %s, %s times its usual %s", what, which, amount(now), factor(now/usual), amount(usual))
 }
 
-func (t *target) lengthWords(since int64) string {
-	eff := t.effectSince(kindTokens, since)
+// lengthWords compares lengths; without figures where canaries ask for answers of
+// different lengths, because the usual of one is not that of the other.
+func (t *target) lengthWords(f family, since int64) string {
+	eff := t.effectSince(f, kindTokens, since)
+	if t.canaries(kindTokens) > 1 {
+		return fmt.Sprintf("answers %s times as long as usual for their canaries", factor(math.Exp(eff.middle)))
+	}
 	now, usual := math.Exp(eff.value)-1, math.Exp(eff.value-eff.middle)-1
 	return fmt.Sprintf("answers of %.0f tokens, %s times the usual %.0f", now, factor((now+1)/(usual+1)), usual)
+}
+
+// canaries counts the canaries whose usual k is known.
+func (t *target) canaries(k kind) int {
+	var names []string
+	for _, s := range t.series {
+		if !s.passive && s.measures[k].ready() && !slices.Contains(names, s.canary) {
+			names = append(names, s.canary)
+		}
+	}
+	return len(names)
+}
+
+// heldBack says for what a target that is called well gets less than all of its
+// traffic; false when it does not.
+func (e *Engine) heldBack(t *target) (bellwether.Reason, bool) {
+	if t.weight >= recoveredAt || t.account() {
+		return bellwether.Reason{}, false
+	}
+	best := -1
+	for i := range table {
+		if t.bank.nats[i] > 0 && e.set.may[i] != informs && e.set.may[i] != ignored && (best < 0 || t.belief.p[i+1] > t.belief.p[best+1]) {
+			best = i
+		}
+	}
+	withheld := percent(1 - t.weight)
+	if best < 0 {
+		return bellwether.Reason{Code: "held_back", Text: fmt.Sprintf("a suspicion is gone, and traffic returns with each good answer; %s of it is still held back", withheld)}, true
+	}
+	strength := "weak"
+	if t.bank.nats[best] > 10 {
+		strength = "growing"
+	}
+	return bellwether.Reason{Signal: wireSignal(t, table[best].family), Code: "held_back", Evidence: nats(t.bank.nats[best]),
+		Text: fmt.Sprintf("%s evidence of %s; %s of its traffic is held back until it is settled", strength, hypothesisWords(t, best), withheld)}, true
+}
+
+// hypothesisWords names hypothesis i for people.
+func hypothesisWords(t *target, i int) string {
+	switch f := table[i].family; f {
+	case famErrors:
+		return "failing calls"
+	case famFirst, famInter:
+		return "a slower " + signalWords(t, table[i].signal)
+	case famLonger:
+		return "longer answers"
+	case famShorter:
+		return "shorter answers"
+	case famSanity:
+		return "wrong answers"
+	}
+	return "slowness all over"
 }
 
 // causeReason says why a group of targets is blamed.

@@ -73,6 +73,7 @@ func (e *Engine) judgeFamily(t *target, f family, at int64) {
 			return
 		}
 		*a = alarm{active: true, hyp: best, severity: 1, since: t.bank.since[best], raisedAt: at, shiftAt: a.shiftAt}
+		t.accuse(f)
 	case best > a.hyp && a.recovery == 0:
 		a.hyp = best
 	case e.outgrown(t, f, a):
@@ -119,23 +120,23 @@ func (e *Engine) severity(t *target, f family, a *alarm) int {
 // Counts are of all calls since the onset of hypothesis i: one failure among
 // the few that are remembered singly would look like a large rate.
 func (e *Engine) sizeable(t *target, i int, since int64) bool {
-	switch table[i].family {
+	switch f := table[i].family; f {
 	case famErrors:
 		return t.bank.rate(i) >= sizeErrors
 	case famSanity:
 		return t.bank.rate(i) >= sizeInsane
 	case famFirst:
-		return t.effectSince(kindFirst, since).shrunk() >= sizeRatio
+		return t.effectSince(f, kindFirst, since).shrunk() >= sizeRatio
 	case famInter:
-		return t.effectSince(kindInter, since).shrunk() >= sizeRatio
+		return t.effectSince(f, kindInter, since).shrunk() >= sizeRatio
 	case famLonger:
-		eff := t.effectSince(kindTokens, since)
+		eff := t.effectSince(f, kindTokens, since)
 		return eff.shrunk() > sizeRatio && eff.seems(famLonger)
 	case famShorter:
-		eff := t.effectSince(kindTokens, since)
+		eff := t.effectSince(f, kindTokens, since)
 		return eff.shrunk() < sizeShorter && eff.seems(famShorter)
 	}
-	return t.effectSince(kindFirst, since).shrunk() >= sizeRatio || t.effectSince(kindInter, since).shrunk() >= sizeRatio ||
+	return t.effectSince(famJoint, kindFirst, since).shrunk() >= sizeRatio || t.effectSince(famJoint, kindInter, since).shrunk() >= sizeRatio ||
 		t.bank.rate(i) >= sizeErrors
 }
 
@@ -171,7 +172,7 @@ func (e *Engine) shift(t *target, f family, i int, at int64) {
 	case famJoint: // its parts shift by themselves
 	default:
 		k, _ := f.measured(i)
-		eff := t.effectSince(k, since)
+		eff := t.effectSince(f, k, since)
 		if eff.n < enough {
 			return
 		}
@@ -215,11 +216,57 @@ func (t *target) shiftMeasure(k kind, eff effect) {
 	}
 }
 
+// mayAcquit reports whether what s measured may end an alarm about f: one canary
+// that answers as ever says nothing of another that rambles, so only the canary,
+// vantage or stream that accused may. Failures of calls are every canary's. When
+// no accuser was heard for ten intervals, or is gone, anybody may.
+func (e *Engine) mayAcquit(t *target, f family, s *series) bool {
+	if f == famErrors || s.accuses[f] {
+		return true
+	}
+	const patience = 10
+	heard := false
+	for _, o := range t.series {
+		if !o.accuses[f] || e.now-o.lastAt > max(patience*t.interval, 60e9) {
+			continue
+		}
+		if heard = true; o.canary == s.canary && o.vantage == s.vantage && o.passive == s.passive {
+			return true
+		}
+	}
+	return !heard
+}
+
+// accuse notes who spoke for an alarm about f as it was raised: whoever holds
+// the evidence of a witness, or else the one that holds most.
+func (t *target) accuse(f family) {
+	first, last := f.span()
+	var most *series
+	best := 0.0
+	for _, s := range t.series {
+		s.accuses[f] = s.holds(first, last)
+		for i := first; i <= last; i++ {
+			if s.nats[i] > best {
+				most, best = s, s.nats[i]
+			}
+		}
+	}
+	if most != nil {
+		most.accuses[f] = true
+	}
+}
+
 // mend adds up the evidence that active alarms are over.
-func (e *Engine) mend(t *target, r *reading) {
+func (e *Engine) mend(t *target, s *series, r *reading) {
 	for f := famErrors; f < families; f++ {
 		a := &t.fam[f]
 		if !a.active || r.ell[a.hyp] == 0 {
+			continue
+		}
+		if first, last := f.span(); s.holds(first, last) {
+			s.accuses[f] = true
+		}
+		if !e.mayAcquit(t, f, s) {
 			continue
 		}
 		a.recovery = math.Max(0, a.recovery-r.ell[a.hyp])

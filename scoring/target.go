@@ -82,6 +82,7 @@ type series struct {
 	sane            rate
 	avail           rate // passive only
 	nats            [hypotheses]float64
+	accuses         [families]bool // it spoke for the alarm that is in force
 	known
 }
 
@@ -114,6 +115,7 @@ type tally struct {
 // residual is one measured value and how far it was off its baseline.
 type residual struct {
 	at   int64
+	from uint64 // the key of its series
 	y, z float64
 }
 
@@ -129,6 +131,19 @@ func newTarget(bt bellwether.Target) *target {
 	t.quota.refresh(priorQuota)
 	t.belief = newBelief()
 	return t
+}
+
+// key tells series that measure different things apart: the canary and where it
+// is asked from.
+func (s *series) key() uint64 {
+	h := uint64(14695981039346656037)
+	for _, name := range [...]string{s.vantage, s.canary} {
+		for i := range len(name) {
+			h = (h ^ uint64(name[i])) * 1099511628211
+		}
+		h = (h ^ 0xff) * 1099511628211
+	}
+	return h
 }
 
 // find returns the series of an observation, making it when it is new.
