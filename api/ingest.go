@@ -102,18 +102,21 @@ var errTooMany = fmt.Errorf("there are more than %d observations; send them in p
 func readObservations(body io.Reader) (obs []read, faults []Fault, err error) {
 	b := bufio.NewReaderSize(body, 32<<10)
 	for {
-		c, err := b.ReadByte()
+		_, err := b.Peek(1) // fills the buffer
 		if errors.Is(err, io.EOF) {
 			return nil, nil, errors.New("the body is empty")
 		}
 		if err != nil {
 			return nil, nil, err
 		}
-		if c != ' ' && c != '\t' && c != '\r' && c != '\n' {
-			_ = b.UnreadByte() // a byte was just read
-			if c == '[' {
-				return readArray(b)
-			}
+		have, _ := b.Peek(b.Buffered())
+		text := bytes.TrimLeft(have, " \t\r\n")
+		_, _ = b.Discard(len(have) - len(text)) // what is buffered
+		switch {
+		case len(text) == 0:
+		case text[0] == '[':
+			return readArray(b)
+		default:
 			return readLines(b)
 		}
 	}

@@ -2,6 +2,8 @@ package api
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +32,26 @@ func TestTheListenerHasLimits(t *testing.T) {
 	}
 	if h := s.HTTP(); h.Addr != DefaultListen || h.ReadHeaderTimeout == 0 || h.ReadTimeout == 0 || h.IdleTimeout == 0 || h.MaxHeaderBytes == 0 || h.WriteTimeout != 0 {
 		t.Errorf("HTTP() = %+v, want limits on all but writing", h)
+	}
+}
+
+func TestABodyIsBoundedWhateverItsShape(t *testing.T) {
+	const limit = 100
+	long := strings.Repeat(" ", 2*limit)
+	for _, body := range []string{long, "[" + long + "]", "[{}" + long, "{}\n" + long, `{"id":"` + strings.Repeat("x", 2*limit) + `"}`, `["` + strings.Repeat("x", 2*limit) + `"]`} {
+		_, _, err := readObservations(http.MaxBytesReader(nil, io.NopCloser(strings.NewReader(body)), limit))
+		if err == nil || problemOf(bodyProblem(err)).Status != http.StatusRequestEntityTooLarge {
+			t.Errorf("%.20q...: %v, want that it is too long", body, err)
+		}
+	}
+}
+
+func TestLeadingSpaceIsSkippedAcrossBuffers(t *testing.T) {
+	for _, n := range []int{0, 1, 32<<10 - 1, 32 << 10, 32<<10 + 1, 100_000} {
+		obs, faults, err := readObservations(strings.NewReader(strings.Repeat(" \n", n)[:n] + `[{"id":"a"}]`))
+		if err != nil || len(faults) > 0 || len(obs) != 1 || obs[0].ID != "a" {
+			t.Errorf("after %d spaces: %v, %v, %v", n, obs, faults, err)
+		}
 	}
 }
 

@@ -182,6 +182,8 @@ func (w *world) try(ctx context.Context, method, path string, body any, headers 
 	case nil:
 	case string:
 		r = strings.NewReader(b)
+	case io.Reader: // sent in chunks: its length is not said
+		r = b
 	default:
 		text, err := json.Marshal(b)
 		if err != nil {
