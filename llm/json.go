@@ -81,6 +81,10 @@ func intField(dst []byte, key string, v int64) []byte { return appendInt(appendK
 
 func appendInt(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v, 10) }
 
+func appendFloat32(dst []byte, v float32) []byte {
+	return strconv.AppendFloat(dst, float64(v), 'g', -1, 32)
+}
+
 func floatField(dst []byte, key string, v float64) []byte {
 	return strconv.AppendFloat(appendKey(dst, key), v, 'g', -1, 64)
 }
