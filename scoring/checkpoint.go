@@ -305,6 +305,7 @@ func (c *coder) series(s *series) {
 	c.f64s(s.nats[:])
 	for f := range s.accuses {
 		c.bool(&s.accuses[f])
+		c.bool(&s.ill[f])
 	}
 	c.i64(&s.lastAt)
 	c.u64(&s.n)

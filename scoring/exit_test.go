@@ -9,24 +9,28 @@ import (
 	"github.com/bellwether-llm/bellwether"
 )
 
-// TestOnlyTheCanaryThatAccusedAcquits has one canary ramble and another one
-// answer in a word or two as ever: the verdict stands for as long as the first
+// TestOnlyTheCanaryThatAccusedAcquits has all canaries ramble, and all but one
+// stop: the verdict stands for as long as the first
 // rambles, and ends soon after.
 func TestOnlyTheCanaryThatAccusedAcquits(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(8) {
+	for seed := range uint64(4) {
 		w := newWorld(t, 5*time.Second, nil)
 		w.rng = rand.New(rand.NewPCG(seed, 5))
-		w.canaries, w.ticks = []string{"capital", "sentence"}, -1
-		ill := false
+		w.canaries, w.ticks = []string{"capital", "sum", "count", "list", "sentence"}, -1
+		ill, all := false, true
 		w.fault = func(w *world, tgt bellwether.Target, o *bellwether.Observation) {
-			if o.Canary == "capital" {
+			switch {
+			case o.Canary == "capital":
 				o.Tokens.Output = pick(w.rng, .75, 1, 2)
-			} else if ill && tgt.ID == us {
+			case o.Canary != "sentence":
+				o.Tokens.Output = pick(w.rng, .9, 30, 31)
+			}
+			if ill && tgt.ID == us && (all || o.Canary == "sentence") {
 				o.Tokens.Output *= 6
 			}
 		}
-		w.run(40 * time.Minute)
+		w.run(time.Hour)
 		if s := w.state(us); s != bellwether.Healthy {
 			t.Fatalf("seed %d: %s before the fault: %+v", seed, s, w.assess(us).Reasons)
 		}
@@ -38,7 +42,8 @@ func TestOnlyTheCanaryThatAccusedAcquits(t *testing.T) {
 		if text := reasonText(w.assess(us).Reasons, "output_longer"); !strings.Contains(text, "times as long as usual") {
 			t.Errorf("seed %d: two canaries share %q", seed, text)
 		}
-		w.changes = nil
+		w.run(30 * time.Second)
+		all, w.changes = false, nil
 		w.run(5 * time.Minute)
 		for _, c := range w.changes {
 			if c.Target == us && c.From != c.To {

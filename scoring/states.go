@@ -224,10 +224,9 @@ func (e *Engine) mayAcquit(t *target, f family, s *series) bool {
 	if f == famErrors || s.accuses[f] {
 		return true
 	}
-	const patience = 10
 	heard := false
 	for _, o := range t.series {
-		if !o.accuses[f] || e.now-o.lastAt > max(patience*t.interval, 60e9) {
+		if !o.accuses[f] || !e.heard(t, o) {
 			continue
 		}
 		if heard = true; o.canary == s.canary && o.vantage == s.vantage && o.passive == s.passive {
@@ -237,6 +236,20 @@ func (e *Engine) mayAcquit(t *target, f family, s *series) bool {
 	return !heard
 }
 
+// heard reports whether s was heard within ten intervals, at least a minute.
+func (e *Engine) heard(t *target, s *series) bool { return e.now-s.lastAt <= max(10*t.interval, 60e9) }
+
+// accused reports whether somebody who accused did so still when last heard:
+// while one canary rambles on, the others that have stopped acquit nobody.
+func (e *Engine) accused(t *target, f family) bool {
+	for _, s := range t.series {
+		if f != famErrors && s.accuses[f] && s.ill[f] && e.heard(t, s) {
+			return true
+		}
+	}
+	return false
+}
+
 // accuse notes who spoke for an alarm about f as it was raised: whoever holds
 // the evidence of a witness, or else the one that holds most.
 func (t *target) accuse(f family) {
@@ -244,7 +257,7 @@ func (t *target) accuse(f family) {
 	var most *series
 	best := 0.0
 	for _, s := range t.series {
-		s.accuses[f] = s.holds(first, last)
+		s.accuses[f], s.ill[f] = s.holds(first, last), false
 		for i := first; i <= last; i++ {
 			if s.nats[i] > best {
 				most, best = s, s.nats[i]
@@ -266,6 +279,7 @@ func (e *Engine) mend(t *target, s *series, r *reading) {
 		if first, last := f.span(); s.holds(first, last) {
 			s.accuses[f] = true
 		}
+		s.ill[f] = r.ell[a.hyp] > cleanNats
 		if !e.mayAcquit(t, f, s) {
 			continue
 		}
@@ -281,7 +295,7 @@ func (e *Engine) mend(t *target, s *series, r *reading) {
 		case f == famSanity && r.badSane:
 			a.relapses++
 		}
-		if a.recovery >= recoverNats*t.damping(r.at) {
+		if a.recovery >= recoverNats*t.damping(r.at) && !e.accused(t, f) {
 			e.relent(t, f, r.at)
 		}
 	}

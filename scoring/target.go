@@ -83,6 +83,7 @@ type series struct {
 	avail           rate // passive only
 	nats            [hypotheses]float64
 	accuses         [families]bool // it spoke for the alarm that is in force
+	ill             [families]bool // and did so when it was last heard
 	known
 }
 
