@@ -80,7 +80,7 @@ func FuzzDecode(f *testing.F) {
 func FuzzDecoder(f *testing.F) {
 	seed(f, "stream", func(in []byte) { f.Add(in) })
 	f.Fuzz(func(t *testing.T, in []byte) {
-		for _, p := range chats() {
+		for _, p := range Known() {
 			if s, err := tell(mustFor(t, p), bytes.NewReader(in)); err != io.EOF {
 				t.Fatalf("%s: %+v, %v, want EOF", p, s, err)
 			}
@@ -97,7 +97,7 @@ func FuzzError(f *testing.F) {
 	f.Add(403, []byte("<html><title>x"), "Fri, 20 Nov 2026 16:20:00 GMT")
 	f.Fuzz(func(t *testing.T, status int, body []byte, after string) {
 		h := http.Header{"Retry-After": {after}, "X-Ratelimit-Remaining-Tokens": {"0"}, "X-Ratelimit-Reset-Tokens": {after}, "Date": {"Fri, 20 Nov 2026 16:20:00 GMT"}}
-		for _, p := range chats() {
+		for _, p := range Known() {
 			c := mustFor(t, p)
 			e := c.Error(status, h, body)
 			if e == nil || e.Outcome == "" || len(e.Message) > maxMessage || !utf8.ValidString(e.Error()) ||

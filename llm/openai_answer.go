@@ -141,6 +141,19 @@ func openAIFinish(s string) Finish {
 	return FinishNone
 }
 
+// told is what a stop was: it is also said of a refusal, and of calls where
+// the caller named the tool.
+func told(f Finish, called, refused bool) Finish {
+	switch {
+	case f != FinishStop:
+	case called:
+		return FinishToolCalls
+	case refused:
+		return FinishRefusal
+	}
+	return f
+}
+
 // choice returns the first choice by index; nil when there is none.
 func (a *openAIAnswer) choice() *openAIChoice {
 	for i := range a.Choices {
@@ -184,9 +197,7 @@ func (c openAI) Decode(body []byte) (Response, error) {
 		Refusal: d.Refusal, ToolCalls: wholeCalls(d.ToolCalls), Finish: openAIFinish(ch.Finish), Usage: a.Usage.usage(), Raw: body}
 	r.Tokens, r.Logprobs = ch.logprobs()
 	r.MeanLogprob = mean(r.Logprobs)
-	if r.Refusal != "" && r.Finish == FinishStop {
-		r.Finish = FinishRefusal
-	}
+	r.Finish = told(r.Finish, len(r.ToolCalls) > 0, r.Refusal != "")
 	return r, nil
 }
 
@@ -268,8 +279,6 @@ func (d *openAIDecoder) anyChunk(data []byte) (Delta, error) {
 		d.called = max(d.called, min(call.Index, maxCalls)+1)
 	}
 	d.refused = d.refused || out.Refusal != ""
-	if d.refused && out.Finish == FinishStop {
-		out.Finish = FinishRefusal
-	}
+	out.Finish = told(out.Finish, d.called > 0, d.refused)
 	return out, nil
 }
