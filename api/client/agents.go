@@ -27,26 +27,26 @@ type Plan struct {
 // WatchPlan calls deliver with the plan of the agent of that name, and again
 // whenever it changes, until ctx ends; it returns ctx's error then. Calls come
 // one after another, from WatchPlan's own goroutine. It polls, each poll held
-// by the server until there is news; lost connections are tried again with full
-// jitter, from 0.2 s up to 10 s.
+// by the server until there is news; lost connections, and a token that the
+// server refuses, are logged and tried again as [Client.Watch] does.
 func (c *Client) WatchPlan(ctx context.Context, name string, deliver func(Plan)) error {
-	f := &follower{client: c}
+	f := &follower{client: c, what: "plan"}
 	var have Plan
 	for ctx.Err() == nil {
 		p, err := c.nextPlan(ctx, name, have)
 		switch {
 		case err == nil:
 			f.fails = 0
+			f.follows(byPolls, nil)
 			if p.Epoch != have.Epoch || p.Revision != have.Revision {
 				have = p
 				deliver(p)
 			}
 		case errors.Is(err, errNotModified):
 			f.fails = 0
+			f.follows(byPolls, nil)
 		case ctx.Err() == nil:
-			wait := f.backoff(err)
-			c.log.Warn("plan: cannot be had", "reason", err, "again_in", wait)
-			sleep(ctx, wait)
+			f.pause(ctx, err)
 		}
 	}
 	return ctx.Err()

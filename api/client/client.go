@@ -46,7 +46,8 @@ type Config struct {
 	TLS *tls.Config
 	// Dial opens connections. Nil: a net.Dialer does.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Log gets a line when the way of following changes, and why. Nil discards.
+	// Log gets a line when the way of following changes, and why; an error when
+	// the server refuses the token. What repeats is for debugging. Nil discards.
 	Log *slog.Logger
 }
 
@@ -218,6 +219,9 @@ type Error struct {
 	Detail     string        `json:"detail"`
 	Faults     []Fault       `json:"errors"`
 	RetryAfter time.Duration `json:"-"` // 0: the server did not say
+
+	ours   bool // a problem document: the server's own words
+	polled bool // the answer to a poll, which no proxy minds
 }
 
 // Fault is one thing that is wrong with a request. Pointer is a JSON pointer
@@ -305,6 +309,7 @@ func refusal(resp *http.Response) *Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	_ = json.Unmarshal(body, e) // something between us and the server may answer in its own way
 	e.Status = resp.StatusCode
+	e.ours = strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json")
 	if n, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && n > 0 && n <= 3600 {
 		e.RetryAfter = time.Duration(n) * time.Second
 	}

@@ -47,6 +47,34 @@ func TestRetriesBackOffWithFullJitter(t *testing.T) {
 	}
 }
 
+func TestWhereOnlyAPersonCanHelpRetriesAreRare(t *testing.T) {
+	f := &follower{}
+	shortest, longest := time.Hour, time.Duration(0)
+	for range 1000 {
+		got := f.backoff(fmt.Errorf("x: %w", &Error{Status: 401}))
+		shortest, longest = min(shortest, got), max(longest, got)
+	}
+	if shortest < 10*time.Second || longest > time.Minute || longest-shortest < 30*time.Second {
+		t.Errorf("waits are from %v to %v, want them spread over 10 s to 60 s", shortest, longest)
+	}
+}
+
+func TestOnlyTheServersOwnWordIsARefusal(t *testing.T) {
+	for want, es := range map[bool][]*Error{
+		true:  {{Status: 401}, {Status: 403, ours: true}, {Status: 403, polled: true}},
+		false: {{Status: 403}, {Status: 404, ours: true}, {Status: 503, ours: true}, {Status: 502}},
+	} {
+		for _, e := range es {
+			if got := isDenied(fmt.Errorf("x: %w", e)); got != want {
+				t.Errorf("isDenied(%+v) = %v, want %v", e, got, want)
+			}
+		}
+	}
+	if isDenied(errors.New("connection refused")) {
+		t.Error("a connection that is refused is no refusal of the token")
+	}
+}
+
 func TestAnswersOfStrangersAreErrors(t *testing.T) {
 	answer := ""
 	status := http.StatusOK

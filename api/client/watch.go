@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -21,9 +20,7 @@ const (
 	silenceLimit = 30 * time.Second // bookmarks come every 10 s
 	pollWait     = 45 * time.Second // the server holds a poll for so long
 	pollLimit    = pollWait + 15*time.Second
-	socketAgain  = 2 * time.Minute // polling, try a socket again after so long
-	firstRetry   = 200 * time.Millisecond
-	longestRetry = 10 * time.Second
+	socketAgain  = 2 * time.Minute  // polling, try a socket again after so long
 	settled      = 10 * time.Second // a connection that lasted so long was a good one
 	messageLimit = 64 << 20
 )
@@ -38,20 +35,21 @@ var errBusy = errors.New("client: Watch is running already")
 // It prefers the WebSocket. Where that cannot be had it polls, and tries the
 // socket again every two minutes. A connection on which nothing comes for 30 s is given up.
 // Lost connections are tried again with full jitter, from 0.2 s up to 10 s, and resume after the
-// revision at hand. A server whose store was replaced (another epoch) or
+// revision at hand. Where the server refuses the token, only a person can help:
+// that is logged once as an error, and tried again every 10 s to 60 s, without
+// polls. A server whose store was replaced (another epoch) or
 // restored (a lower revision) is believed: its weights are delivered.
 func (c *Client) Watch(ctx context.Context, deliver func(bellwether.Weights)) error {
 	if !c.watching.CompareAndSwap(false, true) {
 		return errBusy
 	}
 	defer c.watching.Store(false)
-	f := &follower{client: c, deliver: deliver}
+	f := &follower{client: c, what: "weights", deliver: deliver}
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := f.socket(ctx)
-		if refused(err) && ctx.Err() == nil {
-			c.log.Info("weights: no WebSocket to be had, polling", "reason", err)
-			err = f.poll(ctx, began.Add(socketAgain))
+		if refused(err) && !isDenied(err) && ctx.Err() == nil {
+			err = f.poll(ctx, began.Add(socketAgain), err)
 			if err == nil {
 				continue // time to try the socket again
 			}
@@ -62,9 +60,7 @@ func (c *Client) Watch(ctx context.Context, deliver func(bellwether.Weights)) er
 		if time.Since(began) >= settled {
 			f.fails = 0
 		}
-		wait := f.backoff(err)
-		c.log.Warn("weights: connection lost", "reason", err, "again_in", wait)
-		sleep(ctx, wait)
+		f.pause(ctx, err)
 	}
 	return ctx.Err()
 }
@@ -93,6 +89,8 @@ func (c *Client) tellApplied() {
 // follower is one Watch at work.
 type follower struct {
 	client   *Client
+	what     string // is followed, for the log
+	mood     mood
 	deliver  func(bellwether.Weights)
 	have     bool
 	epoch    string
@@ -141,7 +139,6 @@ func (f *follower) socket(ctx context.Context) error {
 	defer conn.Close()
 	c.attach(conn)
 	defer c.attach(nil)
-	c.log.Info("weights: following by WebSocket", "server", c.base.Host)
 	conn.SetReadLimit(messageLimit)
 	for {
 		_ = conn.SetReadDeadline(time.Now().Add(silenceLimit)) // a failure shows in the read
@@ -152,6 +149,7 @@ func (f *follower) socket(ctx context.Context) error {
 		if err := f.message(msg); err != nil {
 			return fmt.Errorf("follow by WebSocket: %w", err)
 		}
+		f.follows(bySocket, nil)
 	}
 }
 
@@ -191,8 +189,9 @@ func (f *follower) message(msg []byte) error {
 }
 
 // poll follows by blocking requests until the time given, and returns nil
-// then, or the error of the first request that fails.
-func (f *follower) poll(ctx context.Context, until time.Time) error {
+// then, or the error of the first request that fails. The reason is why there
+// is no socket.
+func (f *follower) poll(ctx context.Context, until time.Time, reason error) error {
 	c := f.client
 	for time.Now().Before(until) {
 		v := f.query()
@@ -204,8 +203,12 @@ func (f *follower) poll(ctx context.Context, until time.Time) error {
 		c.mu.Unlock()
 		w, changed, err := c.pollOnce(ctx, v)
 		if err != nil {
+			if e, ok := errors.AsType[*Error](err); ok {
+				e.polled = true
+			}
 			return fmt.Errorf("follow by polling: %w", err)
 		}
+		f.follows(byPolls, reason)
 		if changed {
 			f.take(w)
 		} else {
@@ -247,25 +250,4 @@ func (c *Client) narrow(v url.Values) url.Values {
 func refused(err error) bool {
 	_, ok := errors.AsType[*Error](err)
 	return ok || errors.Is(err, websocket.ErrBadHandshake)
-}
-
-// backoff returns how long to wait after err: full jitter, doubling, and at
-// least what the server asked for. A connection that lasted starts it anew.
-func (f *follower) backoff(err error) time.Duration {
-	ceiling := min(firstRetry<<min(f.fails, 10), longestRetry)
-	f.fails++
-	wait := time.Duration(rand.Int64N(int64(ceiling) + 1))
-	if e, ok := errors.AsType[*Error](err); ok && e.RetryAfter > 0 {
-		wait += min(e.RetryAfter, time.Minute)
-	}
-	return wait
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
