@@ -31,6 +31,7 @@ type Server struct {
 	routers  *routers
 	agents   *agents
 	results  *results
+	notes    notes
 	upgrader websocket.Upgrader
 	hub      *hub
 	hour     *hour

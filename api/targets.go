@@ -25,6 +25,7 @@ type targetView struct {
 	FirstToken *percentiles        `json:"first_token,omitempty"`
 	Errors     *proportion         `json:"errors,omitempty"`
 	Sparkline  sparkline           `json:"sparkline"`
+	Notes      []Note              `json:"notes"`
 	Usual      []bellwether.Usual  `json:"usual"` // of the sparkline's first token
 }
 
@@ -52,7 +53,7 @@ func (s *Server) view(t bellwether.Target, a bellwether.Assessment, f Facts, now
 		Target: t, State: bellwether.State(orElse(string(a.State), string(bellwether.Unknown))), Suspected: a.Suspected, Cause: a.Cause,
 		Score: finite(a.Score), Weight: finite(a.Weight), Since: a.Since, LastSeen: a.LastSeen,
 		Reasons: reasons(a.Reasons), Routes: []string{},
-		FirstToken: g.firstToken, Errors: g.errors, Sparkline: g.line, Usual: []bellwether.Usual{},
+		FirstToken: g.firstToken, Errors: g.errors, Sparkline: g.line, Notes: s.notes.of(t.ID), Usual: []bellwether.Usual{},
 	}
 	for _, u := range a.Usual {
 		if u.Signal == bellwether.FirstToken {

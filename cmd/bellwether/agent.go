@@ -61,7 +61,11 @@ func newAgent(cfg Config, log *slog.Logger) (_ *agent, err error) {
 	if a.prober, err = probes.New(probes.Options{Proxy: http.ProxyFromEnvironment, UserAgent: "bellwether/" + version()}); err != nil {
 		return nil, err
 	}
-	if a.guard, err = probes.NewGuard(a.prober, probes.GuardOptions{Controls: cfg.Probing.Controls, Proxy: http.ProxyFromEnvironment, Log: log}); err != nil {
+	identity, err := probes.NewIdentity(a.prober)
+	if err != nil {
+		return nil, err
+	}
+	if a.guard, err = probes.NewGuard(identity, probes.GuardOptions{Controls: cfg.Probing.Controls, Proxy: http.ProxyFromEnvironment, Log: log}); err != nil {
 		return nil, err
 	}
 	if a.spool, err = spool.Open(a.cfg.Spool.Dir, spool.Options{MaxBytes: a.cfg.Spool.MaxBytes}); err != nil {

@@ -244,7 +244,11 @@ func (a *app) startProbing(cfg Config, warmup bool) error {
 		return fmt.Errorf("probing: %w", err)
 	}
 	a.prober = prober
-	a.guard, err = probes.NewGuard(prober, probes.GuardOptions{Controls: cfg.Probing.Controls, Proxy: http.ProxyFromEnvironment, Log: a.log})
+	identity, err := probes.NewIdentity(prober)
+	if err != nil {
+		return fmt.Errorf("probing: %w", err)
+	}
+	a.guard, err = probes.NewGuard(identity, probes.GuardOptions{Controls: cfg.Probing.Controls, Proxy: http.ProxyFromEnvironment, Log: a.log})
 	if err != nil {
 		return fmt.Errorf("probing: %w", err)
 	}
