@@ -81,7 +81,7 @@ func ExamplePlan() {
 	for _, line := range probes.Plan(probes.Config{Canaries: []probes.Canary{capital()}}, targets) {
 		fmt.Println(line)
 	}
-	// Output: capital -> gpt-us: @every 30s, 2880 probes a day, about 0.39 USD a day (at most 2.00)
+	// Output: capital -> gpt-us: @every 30s, 2880 probes a day, about 0.35 USD a day (at most 2.00)
 }
 
 func ExampleCompile() {

@@ -37,7 +37,7 @@ func plan(cfg Config, targets []bellwether.Target, from time.Time) []PlanLine {
 		if err != nil {
 			continue
 		}
-		perDay, input, output := when.perDay(from), inputTokens(c), usualOutput(c)
+		perDay, input, usual, output := when.perDay(from), inputTokens(c), usualInput(c), usualOutput(c)
 		checks, _ := Compile(c.Checks)
 		for _, t := range targets {
 			if !c.appliesTo(t.ID) {
@@ -47,7 +47,7 @@ func plan(cfg Config, targets []bellwether.Target, from time.Time) []PlanLine {
 			j.judges = judgesOf(j, targets, func(t bellwether.Target) Target { return Target{Target: t} })
 			lines = append(lines, PlanLine{
 				Canary: c.Name, Target: t.ID, Schedule: c.Schedule, PerDay: perDay,
-				Typical:   perDay * (t.Price.Cost(input, output) + j.judgesCost(output, false).usd),
+				Typical:   perDay * (t.Price.Cost(usual, output) + j.judgesCost(output, false).usd),
 				WorstCase: perDay * (t.Price.Cost(input, c.room()) + j.judgesCost(c.MaxTokens, true).usd),
 			})
 		}

@@ -127,7 +127,7 @@ func TestPlanCountsProbesAndMoney(t *testing.T) {
 		t.Fatalf("plan = %v, want 3 lines", lines)
 	}
 	l := lines[0]
-	if l.PerDay != 2880 || math.Abs(l.Typical-2880*(31+50)/1e6) > 1e-9 || math.Abs(l.WorstCase-2880*(31+1000)/1e6) > 1e-9 {
+	if l.PerDay != 2880 || math.Abs(l.Typical-2880*(17+50)/1e6) > 1e-9 || math.Abs(l.WorstCase-2880*(31+1000)/1e6) > 1e-9 {
 		t.Errorf("plan = %+v", l)
 	}
 	if o := lines[2]; o.Target != "b" || math.Abs(o.PerDay-48*5.0/7) > 1e-9 || o.WorstCase != 0 {
