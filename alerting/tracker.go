@@ -145,7 +145,8 @@ func (t *Tracker) Reconcile(as []bellwether.Assessment, now time.Time) []Update 
 	d := t.begin()
 	for _, a := range as {
 		st := t.status[a.Target]
-		if st == nil || st.last.To == a.State {
+		// Of an unknown target the cause alone makes the incident.
+		if st == nil || st.last.To == a.State && (a.State != bellwether.Unknown || st.last.Cause == a.Cause) {
 			continue
 		}
 		d.fold(bellwether.Change{At: now, Target: a.Target, From: st.last.To, To: a.State, Cause: a.Cause,

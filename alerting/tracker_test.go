@@ -313,6 +313,31 @@ func TestReconcilingClosesWhatEndedUnseenAndOpensWhatBeganUnseen(t *testing.T) {
 	}
 }
 
+func TestAKeyThatNeverWorkedIsAnIncidentAndOneThatWorksEndsIt(t *testing.T) {
+	s := tell(t, quick())
+	refused := bellwether.Change{Target: "openai-big-us", From: bellwether.Unknown, To: bellwether.Unknown, Cause: bellwether.CauseAccount}
+	refused.At = t0.Add(5 * time.Second)
+	s.take(s.tracker.Fold(refused))
+	s.tick(60)
+	in := s.wantIncidents(1)[0]
+	if in.State != bellwether.IncidentOpen || in.Severity != bellwether.Down || in.Cause != bellwether.CauseAccount {
+		t.Errorf("got %+v, want an open incident of our account", in)
+	}
+	s.at(70, "openai-big-us", bellwether.Unknown, "").at(80, "openai-big-us", bellwether.Healthy, "").tick(400)
+	if in := s.wantIncidents(1)[0]; in.State != bellwether.IncidentResolved {
+		t.Errorf("got %+v, want it resolved", in)
+	}
+}
+
+func TestReconcilingSeesTheCauseOfWhatStaysUnknown(t *testing.T) {
+	s := tell(t, quick()).at(0, "openai-big-us", bellwether.Unknown, "")
+	s.take(s.tracker.Reconcile([]bellwether.Assessment{{Target: "openai-big-us", State: bellwether.Unknown, Cause: bellwether.CauseAccount}}, t0.Add(10*time.Second)))
+	s.tick(60)
+	if in := s.wantIncidents(1)[0]; in.State != bellwether.IncidentOpen {
+		t.Errorf("got %+v, want it open", in)
+	}
+}
+
 func TestATargetThatIsGoneHoldsUpNothing(t *testing.T) {
 	s := tell(t, quick()).at(0, "openai-big-us", bellwether.Failing, "")
 	s.tracker = alerting.NewTracker(quick(), fleet()[1:], s.all())
