@@ -20,7 +20,7 @@ const (
 // Note is something about a target that is worth knowing and no outage.
 type Note struct {
 	At   time.Time `json:"at"`
-	Kind string    `json:"kind"` // identity.model, identity.mismatch, identity.fingerprint, identity.tokens
+	Kind string    `json:"kind"` // identity.model, identity.mismatch, identity.fingerprint, identity.tokens, identity.ending
 	Text string    `json:"text"`
 }
 
@@ -45,7 +45,7 @@ func (n *notes) note(o *bellwether.Observation, f func() Facts) {
 		n.by = map[string][]Note{}
 	}
 	for s, v := range o.Signals {
-		if text := identityText(string(s), o); v != 0 && text != "" {
+		if text := identityText(string(s), v, o); v != 0 && text != "" {
 			n.add(o.Target, Note{At: o.At.UTC(), Kind: string(s), Text: text})
 		}
 	}
@@ -73,7 +73,7 @@ func (n *notes) of(target string) []Note {
 }
 
 // identityText says in words what a signal means; "" when it is no identity's.
-func identityText(signal string, o *bellwether.Observation) string {
+func identityText(signal string, v float64, o *bellwether.Observation) string {
 	switch kind, _ := strings.CutPrefix(signal, notesFirst); kind {
 	case "model":
 		return fmt.Sprintf("answers now name the model %q", o.Model)
@@ -81,6 +81,11 @@ func identityText(signal string, o *bellwether.Observation) string {
 		return fmt.Sprintf("answers name the model %q, which is not what was asked for", o.Model)
 	case "fingerprint":
 		return fmt.Sprintf("the fingerprint %q is new: what answers was changed", o.Fingerprint)
+	case "ending":
+		if v > 1 && v < 1e11 {
+			return "the provider announces its end for " + time.Unix(int64(v), 0).UTC().Format(time.DateOnly)
+		}
+		return "the provider calls it deprecated"
 	case "tokens":
 		if o.Tokens != nil {
 			return fmt.Sprintf("the same prompt (%s) now counts %d input tokens: the tokenizer or a hidden prompt changed", o.Canary, o.Tokens.Input)

@@ -23,6 +23,10 @@ func TestAChangeOfIdentityIsANoteOfItsTarget(t *testing.T) {
 		stranger := seen("x", "nobody", now, 0.4)
 		stranger.Signals = map[bellwether.Signal]float64{"identity.changed": 1, "identity.model": 1}
 		w.server.Observe(stranger)
+		end := seen("end", "gpt-eu", now, 0.4)
+		end.Signals = map[bellwether.Signal]float64{"identity.changed": 1, "identity.ending": 1796083200}
+		w.server.Observe(end)
+		w.get("/v1/targets/gpt-eu").want(200).says(`announces its end for 2026-12-01`)
 		type note struct{ Kind, Text string }
 		var one struct{ Notes []note }
 		w.get("/v1/targets/gpt-us").want(200).into(&one)

@@ -53,6 +53,7 @@ type reply struct {
 	usage              *llm.Usage
 	confidence         *float64
 	retryAfter         time.Duration
+	ending             float64 // see [IdentityEnding]
 
 	fail failure
 }
@@ -143,7 +144,7 @@ func (p *Prober) send(parent context.Context, j Job, codec llm.Codec, call llm.C
 		return r
 	}
 	defer resp.Body.Close()
-	r.status = resp.StatusCode
+	r.status, r.ending = resp.StatusCode, ending(resp.Header)
 	r.conn, r.start = tr.answered()
 	r.proto = proto(resp)
 	err = r.read(cancel, j, codec, resp, lim)

@@ -54,7 +54,8 @@ type identityKey struct {
 
 type identity struct {
 	model, fingerprint, tokens variety
-	mismatched                 bool // said once
+	mismatched                 bool    // said once
+	ending                     float64 // announced last
 }
 
 // variety counts the values that one thing had.
@@ -74,17 +75,23 @@ func NewIdentity(next Sender) (*Identity, error) {
 // Probe lets next send j and marks a change of identity.
 func (i *Identity) Probe(ctx context.Context, j Job) bellwether.Observation {
 	o := i.next.Probe(ctx, j)
-	if o.Outcome == bellwether.OK || o.Outcome == bellwether.BadOutput {
-		for _, s := range i.see(&o, j) {
-			signal(&o, s, 1)
-			signal(&o, IdentityChanged, 1)
-		}
+	ending := o.Signals[IdentityEnding]
+	delete(o.Signals, IdentityEnding) // said once
+	if o.Outcome != bellwether.OK && o.Outcome != bellwether.BadOutput {
+		return o
+	}
+	for _, s := range i.see(&o, j, ending) {
+		signal(&o, s, 1)
+		signal(&o, IdentityChanged, 1)
+	}
+	if o.Signals[IdentityEnding] != 0 {
+		signal(&o, IdentityEnding, ending)
 	}
 	return o
 }
 
 // see learns from o and returns what changed.
-func (i *Identity) see(o *bellwether.Observation, j Job) (changed []bellwether.Signal) {
+func (i *Identity) see(o *bellwether.Observation, j Job, ending float64) (changed []bellwether.Signal) {
 	c := j.Canary.WithDefaults()
 	h := fnv.New64a()
 	_, _ = io.WriteString(h, c.System+"\x00"+c.Prompt+"\x00"+fmt.Sprint(c.Tools)) // never fails
@@ -113,6 +120,8 @@ func (i *Identity) see(o *bellwether.Observation, j Job) (changed []bellwether.S
 	if fixed := c.Challenge == "" && !c.Nonce; fixed && o.Tokens != nil && !o.Tokens.Estimated && o.Tokens.Input > 0 {
 		add(k.tokens.isNew(strconv.Itoa(o.Tokens.Input), tokensKnown, tokensSights), IdentityTokens)
 	}
+	add(ending != 0 && ending != k.ending, IdentityEnding)
+	k.ending = ending
 	return changed
 }
 

@@ -177,6 +177,9 @@ func (p *Prober) report(o *bellwether.Observation, j Job, r *reply) (notes []str
 		o.Outcome, o.Checks, notes = examine(j, r, o.Tokens)
 		o.Signals = p.pasts.features(j, r.text.String(), o.Outcome == bellwether.OK)
 	}
+	if r.ending != 0 {
+		signal(o, IdentityEnding, r.ending)
+	}
 	o.Timing = r.timing(o.Outcome, j.Canary)
 	return notes
 }
