@@ -82,3 +82,61 @@ func ExampleCodec_error() {
 	fmt.Println(e.Outcome)
 	// Output: no_credit
 }
+
+// A classifier is asked by a template, and read by JSON paths.
+func ExampleBind() {
+	e := llm.Endpoint{BaseURL: "https://models.example", HTTP: &llm.Template{
+		Path: "/predict", Body: `{"inputs": ["{{prompt}}"]}`, Text: "outputs[0].label", Confidence: "outputs[0].score",
+	}}
+	codec, err := llm.For(llm.HTTP)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if codec, err = llm.Bind(codec, e); err != nil {
+		fmt.Println(err)
+		return
+	}
+	call, err := codec.Encode(e, llm.Request{Messages: []llm.Message{{Role: llm.RoleUser, Text: `I "like" it`}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	answer, err := codec.Decode([]byte(`{"outputs": [{"label": "positive", "score": 1}]}`))
+	fmt.Println(call.Method, call.URL, string(call.Body))
+	fmt.Println(answer.Text, *answer.MeanLogprob, err)
+	// Output:
+	// POST https://models.example/predict {"inputs": ["I \"like\" it"]}
+	// positive 0 <nil>
+}
+
+// The parts of tool calls in a stream add up to calls.
+func ExampleAppendToolCalls() {
+	var calls []llm.ToolCall
+	for _, parts := range [][]llm.ToolCallDelta{
+		{{Index: 0, ID: "call_1", Name: "get_weather"}},
+		{{Index: 0, Arguments: `{"city":`}},
+		{{Index: 0, Arguments: `"Paris"}`}},
+	} {
+		calls = llm.AppendToolCalls(calls, parts)
+	}
+	fmt.Println(calls[0].Name, calls[0].Arguments)
+	// Output: get_weather {"city":"Paris"}
+}
+
+// Some codecs know embeddings, too.
+func ExampleEmbedder() {
+	codec, err := llm.For(llm.Gemini)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	embedder, ok := codec.(llm.Embedder)
+	if !ok {
+		fmt.Println("no embeddings")
+		return
+	}
+	got, err := embedder.DecodeEmbeddings([]byte(`{"embedding": {"values": [0.6, 0.8]}}`))
+	fmt.Println(got.Vectors, err)
+	// Output: [[0.6 0.8]] <nil>
+}

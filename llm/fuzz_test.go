@@ -117,6 +117,10 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Add([]byte(`{"model":"m","messages":[{"role":"developer","content":"s"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url"}]},{"role":"user","content":"b"}],"stop":["x"],"stream":true,"stream_options":{"include_usage":true,"y":1},"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{}}},"n":2}`))
 	f.Add([]byte(`{"model":"m","max_tokens":5,"system":[{"type":"text","text":"s","cache_control":{}}],"messages":[{"role":"user","content":[{"type":"text","text":"a"}]},{"role":"user","content":"b"}],"metadata":{"user_id":"u","x":1},"output_config":{"effort":"low","format":{"type":"json_schema","schema":{}}}}`))
 	f.Add([]byte(`{"systemInstruction":{"parts":[{"text":"s"}]},"contents":[{"parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"b"},{"functionCall":{}}]}],"generationConfig":{"topK":1,"responseMimeType":"application/json","responseJsonSchema":{}}}`))
+	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA=="}}]},{"role":"assistant","content":null,"tool_calls":[{"id":"c:1","type":"function","function":{"name":"f","arguments":"{\"n\":"}}]},{"role":"tool","tool_call_id":"c:1","content":"r"},{"role":"user","content":"b"}],"tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false}`))
+	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"https://x/a.png"}}]},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"tool_use","id":"c","name":"f","input":{"a":1}}]},{"role":"user","content":[{"type":"text","text":"x"},{"type":"tool_result","tool_use_id":"c","content":[{"type":"text","text":"r"}],"is_error":true}]}],"tools":[{"name":"f","input_schema":{}}],"tool_choice":{"type":"any","disable_parallel_tool_use":true}}`))
+	f.Add([]byte(`{"contents":[{"parts":[{"inlineData":{"mimeType":"image/png","data":"AA"}}]},{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"s"}]},{"parts":[{"functionResponse":{"name":"f","response":{"output":1}}}]}],"tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":{}}]}],"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["f"]}}}`))
+	f.Add([]byte(`{"model":"m","instructions":"i","input":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"input_text","text":"a"},{"type":"input_image","image_url":"https://x/a.png"}]},{"type":"reasoning","summary":[]},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"r"}],"tools":[{"type":"function","name":"f","parameters":{},"strict":false}],"tool_choice":"required","text":{"format":{"type":"json_schema","name":"n","schema":{}}},"include":["message.output_text.logprobs"]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, p := range chats() {
 			r, err := mustFor(t, p).DecodeRequest("/v1beta/models/m:generateContent", body)
@@ -137,6 +141,11 @@ func FuzzDecodeRequest(f *testing.F) {
 				for _, m := range r.Messages {
 					if quoted := string(appendString(nil, m.Text)); m.Raw == nil && !strings.Contains(string(call.Body), quoted) {
 						t.Fatalf("%s to %s: lost %s from %s", p, to, quoted, call.Body)
+					}
+					for _, part := range m.Parts {
+						if part.Call != nil && part.Kind == PartToolCall && !strings.Contains(string(call.Body), string(appendString(nil, part.Call.Name))) && p != to {
+							t.Fatalf("%s to %s: lost the call of %q from %s", p, to, part.Call.Name, call.Body)
+						}
 					}
 				}
 			}

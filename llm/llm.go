@@ -2,6 +2,10 @@
 // in, values out. Probers, routers and the simulated provider share them, so
 // that what is measured, routed and simulated is one language.
 //
+// A codec may be more than a [Codec]: an [Embedder], a [Painter], a [Lister].
+// That of [HTTP], for models behind no LLM protocol, follows its endpoint's
+// [Template] and must be bound to it for reading: see [Bind].
+//
 // It opens no connection, reads no clock and starts no goroutine. A [Codec] is
 // stateless and safe for concurrent use; a [StreamDecoder] and a
 // [StreamEncoder] belong to one answer and one goroutine.

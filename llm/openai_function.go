@@ -93,7 +93,7 @@ func takeChoice(r *Request, f fields, flat bool) {
 			r.ToolChoice.Mode = m
 			delete(f, choiceField)
 		}
-	} else if c := object(f[choiceField]); c != nil {
+	} else if c := object(f[choiceField]); len(c) > 0 {
 		named, members := object(c["function"]), "function"
 		if flat {
 			named, members = c, "name"

@@ -25,7 +25,7 @@ func (r Request) prepared(p Protocol, more []string) (Request, error) {
 	}
 	r.Messages = settled(r.Messages, foreign)
 	for i, m := range r.Messages {
-		if m.Raw == nil {
+		if m.Raw == nil && (m.Parts != nil || m.Role == RoleTool) {
 			names = append(names, m.unsayable(p, foreign, fmt.Sprintf("messages[%d].", i))...)
 		}
 	}
@@ -335,6 +335,9 @@ func (t Tool) parameters() json.RawMessage {
 
 // object reads a member that must be an object; nil where it is none.
 func object(raw []byte) fields {
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil
+	}
 	f, err := knownFields(raw)
 	if err != nil {
 		return nil

@@ -245,7 +245,10 @@ func (e *responsesEncoder) doneEvents(dst []byte) []byte {
 		return append(e.part(appendKey(dst, "part"), text), endEvent...)
 	case reasoningItem:
 		dst = intField(e.place(e.event(dst, "response.reasoning_summary_text.done")), "summary_index", 0)
-		return append(strField(dst, "text", text), endEvent...)
+		dst = append(strField(dst, "text", text), endEvent...)
+		dst = intField(e.place(e.event(dst, "response.reasoning_summary_part.done")), "summary_index", 0)
+		dst = append(appendKey(dst, "part"), `{"type":"summary_text"`...)
+		return append(strField(dst, "text", text), "}}\n\n"...)
 	case callItem:
 		dst = strField(e.place(e.event(dst, "response.function_call_arguments.done")), "arguments", orNoArguments(text))
 		return append(strField(dst, "name", e.callOpen.Name), endEvent...)
