@@ -201,6 +201,12 @@ function answer(w, path, q) {
       return { observations: observations(w, w.targets.find((t) => t.id === q.get("target"))) };
     case "canaries":
       return { canaries: [{ name: "capital", schedule: "@every 30s", prompt: "What is the capital of France? Answer with one word.", checks: ["contains: Paris", "max_tokens: 8"] }] };
+    case "probes":
+      return { results: lastResults(w) };
+    case "probing":
+      return { vantages: kindOf(w) === "empty" ? [probing(w, "us-east")] : [probing(w, "us-east"), probing(w, "eu-central", "frankfurt")] };
+    case "agents":
+      return { agents: kindOf(w) === "empty" ? [] : agents() };
     case "routers":
       return { routers: [{ name: "router-1", epoch: "fake", revision: 1842, at: iso(Date.now() - 2000), connected: true, behind: 0 }, { name: "router-3", epoch: "fake", revision: 1838, at: iso(Date.now() - 9000), connected: true, behind: 4 }] };
     case "overrides":
@@ -216,6 +222,42 @@ const slo = (name, indicator, objective, sli, left, complete = 1) => ({
   burn_rate_1h: 6.2, burn_rate_6h: 1.4, burn_rate_3d: null, good: 100, bad: 1, data_completeness_ratio: complete, status: left < 0 ? "missed" : left < 0.5 ? "at_risk" : "met",
   window_start: iso(Date.now() - 2.6e9), window_end: iso(Date.now()),
 });
+
+const kindOf = (w) => (w.targets.length === 0 ? "empty" : "full");
+
+function lastResults(w) {
+  return w.targets.flatMap((t) =>
+    t.state === "unknown" ? [] : ["us-east", "eu-central"].map((vantage, i) => {
+      const outcome = t.state === "down" ? "server_error" : t.state === "failing" && i === 1 ? "bad_output" : "ok";
+      return { target: t.id, canary: "capital", vantage, at: iso(Date.now() - 4000 - i * 9000), trigger: "schedule", outcome,
+        first_token_seconds: outcome === "server_error" ? undefined : t.median, observation: `o${i}` };
+    }),
+  );
+}
+
+function probing(w, vantage, agent) {
+  const sick = w.targets.filter((t) => ["degraded", "failing", "down"].includes(t.state));
+  const none = { probes: 0, tokens: 0, usd: 0, unprobed: 0 };
+  return {
+    vantage, agent, at: iso(Date.now()), jobs: w.targets.length, in_flight: 0, waiting: 0, sent: { schedule: 8640, suspicion: 212 }, missed: agent ? 3 : 0, skipped: 1,
+    total_budget: agent ? { probes: 1000, usd: 1 } : { probes: 200000, tokens: 20000000, usd: 25 }, target_budget: {},
+    suspicion_today: agent ? { probes: 1000, tokens: 29000, usd: 0.41, unprobed: 57 } : { probes: 212, tokens: 6148, usd: 0.03, unprobed: 0 },
+    targets: w.targets.map((t) => ({ target: t.id, in_flight: 0, next: iso(Date.now() + 9000),
+      ...(sick.includes(t) ? { suspicion_interval_seconds: 5 } : {}), suspicion_today: agent && t === sick[0] ? { ...none, unprobed: 57 } : none })),
+  };
+}
+
+function agents() {
+  const agent = (name, vantage, more) => ({
+    name, vantage, version: "v1.0.0", started_at: iso(Date.now() - 9e6), last_seen: iso(Date.now() - 3000), away: false, listed: true, behind: false,
+    clock: "ok", clock_offset_seconds: 0.004, clock_error_seconds: 0.01, spooled: 0, spooled_bytes: 0, dropped: 0, damaged: 0, lost: 0, refused: 0,
+    plan: { source: "server", epoch: "fake", revision: 3 }, troubles: [], ...more,
+  });
+  return [
+    agent("frankfurt", "eu-central", {}),
+    agent("mumbai", "ap-south", { away: true, last_seen: iso(Date.now() - 7e6), listed: false, clock: "corrected", clock_offset_seconds: -150, spooled: 412, dropped: 12, behind: true, troubles: ["target gpt-us: this agent's file has no provider openai"] }),
+  ];
+}
 
 function preview(w, name, down) {
   const r = w.routes.find((r) => r.name === name);

@@ -3,7 +3,7 @@
 // elsewhere.
 
 import { useState } from "preact/hooks";
-import { type Agent, type Budget, type Canary, type Probing, type ProbeResult, type Spent, get, send, time } from "./api";
+import { type Agent, type Budget, type Canary, type Probing, type ProbeResult, type Spent, get, may, send, time } from "./api";
 import { count, seconds, span, usd, words } from "./format";
 import { useEvery, useLoad } from "./load";
 import { Age, TargetLink, When } from "./parts";
@@ -49,6 +49,7 @@ export function Canaries() {
 const sum = <T,>(all: T[], of: (v: T) => number | undefined) => all.reduce((n, v) => n + (of(v) ?? 0), 0);
 
 function List({ canaries, ran }: { canaries: Canary[]; ran: () => void }) {
+  const allowed = useWorld((w) => !w.session || may(w.session, "operate"));
   return (
     <section aria-labelledby="canaries-title">
       <h2 id="canaries-title">Canaries</h2>
@@ -62,7 +63,7 @@ function List({ canaries, ran }: { canaries: Canary[]; ran: () => void }) {
               <th scope="col">schedule</th>
               <th scope="col">a day</th>
               <th scope="col">cost a day</th>
-              <th scope="col">now</th>
+              {allowed && <th scope="col">now</th>}
             </tr>
           </thead>
           <tbody>
@@ -74,9 +75,11 @@ function List({ canaries, ran }: { canaries: Canary[]; ran: () => void }) {
                 <td>{c.schedule}</td>
                 <td class="num">{count(c.probes_per_day)}</td>
                 <td class="num">{usd(c.cost_per_day_usd)}</td>
-                <td>
-                  <Run canary={c.name} ran={ran} />
-                </td>
+                {allowed && (
+                  <td>
+                    <Run canary={c.name} ran={ran} />
+                  </td>
+                )}
               </tr>
             ))}
           </tbody>
@@ -99,10 +102,11 @@ function Run({ canary, ran }: { canary: string; ran: () => void }) {
     }
     ran();
   };
+  const text = state.busy ? "Running" : "Run now";
   return (
     <span class="acts">
-      <button type="button" disabled={state.busy} onClick={run} aria-label={`Run ${canary} now`}>
-        {state.busy ? "Running" : "Run now"}
+      <button type="button" disabled={state.busy} onClick={run} aria-label={`${text}: ${canary}`}>
+        {text}
       </button>
       <span role="status" class={state.wrong ? "wrong" : "quiet"}>
         {state.said}
