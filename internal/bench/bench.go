@@ -70,7 +70,7 @@ func Ratio(a, b float64) string {
 	return fmt.Sprintf("%.2f", a/b)
 }
 
-// Machine names the machine that figures are of.
+// Machine names the machine that figures are of, and how busy it was already.
 func Machine() string {
 	cpu, kernel := "unknown processor", ""
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
@@ -84,5 +84,10 @@ func Machine() string {
 	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		kernel = " " + strings.TrimSpace(string(b))
 	}
-	return fmt.Sprintf("%s, %d cores, %s/%s%s, %s", cpu, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, kernel, runtime.Version())
+	others := ""
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		minute, _, _ := strings.Cut(string(b), " ")
+		others = "; load average of the minute before: " + minute
+	}
+	return fmt.Sprintf("%s, %d cores, %s/%s%s, %s%s", cpu, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, kernel, runtime.Version(), others)
 }

@@ -98,8 +98,8 @@ type cell struct {
 	lanes int
 
 	prober, ruler errorsOf
-	doubtful      bench.Figures // the own lag of probes that the prober itself flagged
-	bunched       atomic.Int64  // answers left out: the simulator sent several tokens at once
+	trusted       errorsOf     // the prober's, without what it flagged itself
+	bunched       atomic.Int64 // answers left out: the simulator sent several tokens at once
 }
 
 // delays are the known delays that lanes go through.
@@ -195,24 +195,28 @@ func (c *cell) probe(p *probes.Prober, base, model string, truths <-chan truth, 
 		return nil
 	}
 	s := func(v float64) time.Duration { return time.Duration(v * float64(time.Second)) }
-	c.prober.add(bench.Seen{FirstToken: s(o.Timing.FirstToken), Gap: s(o.Timing.InterToken), LongestGap: s(o.Timing.InterTokenMax), Total: s(o.Timing.Total)}, want)
-	if o.Doubtful != "" {
-		c.doubtful.Add(s(o.SelfLag))
+	got := bench.Seen{FirstToken: s(o.Timing.FirstToken), Gap: s(o.Timing.InterToken), LongestGap: s(o.Timing.InterTokenMax), Total: s(o.Timing.Total)}
+	c.prober.add(got, want)
+	if o.Doubtful == "" {
+		c.trusted.add(got, want)
 	}
 	return nil
 }
 
 func (c *cell) print(w io.Writer, name string) {
 	for _, k := range []struct {
-		what        string
-		ours, ruler *bench.Figures
+		what                 string
+		ours, trusted, ruler *bench.Figures
 	}{
-		{"first token", &c.prober.firstToken, &c.ruler.firstToken}, {"gap, median", &c.prober.gap, &c.ruler.gap},
-		{"gap, longest", &c.prober.longest, &c.ruler.longest}, {"total", &c.prober.total, &c.ruler.total},
+		{"first token", &c.prober.firstToken, &c.trusted.firstToken, &c.ruler.firstToken}, {"gap, median", &c.prober.gap, &c.trusted.gap, &c.ruler.gap},
+		{"gap, longest", &c.prober.longest, &c.trusted.longest, &c.ruler.longest}, {"total", &c.prober.total, &c.trusted.total, &c.ruler.total},
 	} {
 		fmt.Fprintf(w, "%-22s %-12s %6d %s  %s\n", name, k.what, k.ours.Len(), k.ours.Row(), bench.Ratio(float64(k.ours.Quantile(0.99)), float64(k.ruler.Quantile(0.99))))
+		if k.trusted.Len() < k.ours.Len() {
+			fmt.Fprintf(w, "%-22s %-12s %6d %s\n", "  without flagged", "", k.trusted.Len(), k.trusted.Row())
+		}
 		fmt.Fprintf(w, "%-22s %-12s %6d %s\n", "  simplest client", "", k.ruler.Len(), k.ruler.Row())
 		name = ""
 	}
-	fmt.Fprintf(w, "  flagged doubtful by the prober itself: %d of %d\n", c.doubtful.Len(), c.prober.total.Len())
+	fmt.Fprintf(w, "  flagged doubtful by the prober itself: %d of %d; answers left out because the simulator fell behind and sent tokens together: %d\n", c.prober.total.Len()-c.trusted.total.Len(), c.prober.total.Len(), c.bunched.Load())
 }
