@@ -200,7 +200,7 @@ function answer(w, path, q) {
     case "observations":
       return { observations: observations(w, w.targets.find((t) => t.id === q.get("target"))) };
     case "canaries":
-      return { canaries: [{ name: "capital", schedule: "@every 30s", prompt: "What is the capital of France? Answer with one word.", checks: ["contains: Paris", "max_tokens: 8"] }] };
+      return { canaries: [{ name: "capital", schedule: "@every 30s", prompt: "What is the capital of France? Answer with one word.", checks: ["contains: Paris", "max_tokens: 8"], targets: w.targets.map((t) => t.id), probes_per_day: 28800, cost_per_day_usd: 3.74 }] };
     case "probes":
       return { results: lastResults(w) };
     case "probing":

@@ -54,7 +54,7 @@ function List({ canaries, ran }: { canaries: Canary[]; ran: () => void }) {
     <section aria-labelledby="canaries-title">
       <h2 id="canaries-title">Canaries</h2>
       <div class="scroll" tabIndex={0} role="region" aria-label="Table of canaries, scrolls sideways">
-        <table class="list canaries">
+        <table class="list wide canaries">
           <thead>
             <tr>
               <th scope="col">canary</th>
@@ -197,7 +197,7 @@ function Budgets() {
       {got.error && <p class="banner warn">Budgets could not be fetched ({got.error}).</p>}
       {all && all.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label="Table of budgets, scrolls sideways">
-          <table class="list">
+          <table class="list wide">
             <thead>
               <tr>
                 <th scope="col">vantage</th>
@@ -242,7 +242,7 @@ export function unprobed(p: Probing): string {
 }
 
 function harder(p: Probing): string {
-  const of = p.targets.filter((t) => (t.suspicion_interval_seconds ?? 0) > 0).map((t) => `${t.target} every ${seconds(t.suspicion_interval_seconds)}`);
+  const of = p.targets.filter((t) => (t.suspicion_interval_seconds ?? 0) > 0).map((t) => `${t.target} every ${(t.suspicion_interval_seconds ?? 0) < 1 ? seconds(t.suspicion_interval_seconds) : span(t.suspicion_interval_seconds!)}`);
   return of.length === 0 ? "none" : some(of);
 }
 
@@ -280,7 +280,7 @@ function Agents() {
       )}
       {all && all.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label="Table of agents, scrolls sideways">
-          <table class="list">
+          <table class="list wide">
             <thead>
               <tr>
                 <th scope="col">agent</th>
