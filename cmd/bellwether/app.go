@@ -327,7 +327,7 @@ func (a *app) startServing(cfg Config) error {
 		Board: a.board, Store: a.store, Facts: a.factsNow, Assessments: a.pipeline.Assessments,
 		Ingest: a.pipeline.Ingest, Override: a.pipeline.Override, Probe: a.probe, Probing: a.probing, Plans: a.plans,
 		Acknowledge: a.alerts.Ack, Annotate: a.alerts.Annotate,
-		Attainments: a.attainments, WriteSLOs: slo.WriteCSV, Ready: a.ready,
+		Attainments: a.attainments, WriteSLOs: slo.WriteCSV, Ready: a.ready, Lost: a.journal.Lost,
 		UI: ui.Handler(), Log: a.log,
 	})
 	return err
@@ -421,11 +421,7 @@ func (a *app) probe(ctx context.Context, f api.ProbeFilter) ([]bellwether.Observ
 // ready serves /readyz: never "a provider is ill".
 func (a *app) ready(ctx context.Context) []api.Check {
 	_, err := a.store.LastSeq(ctx)
-	checks := []api.Check{{Name: "store", Err: err}}
-	if lost := a.journal.Lost(); lost > 0 {
-		checks = append(checks, api.Check{Name: fmt.Sprintf("store: %d records could not be kept since the start", lost)})
-	}
-	return checks
+	return []api.Check{{Name: "store", Err: err}}
 }
 
 // attainments serves /v1/slos.

@@ -80,7 +80,9 @@ func (a *app) watchConfig(ctx context.Context, file string) error {
 		case <-hup:
 		}
 		last = last.now()
-		if err := a.reload(ctx, file); err != nil {
+		err := a.reload(ctx, file)
+		a.server.Reloaded(err)
+		if err != nil {
 			a.log.Error("config not reloaded; the old one stays in force", "err", err)
 			continue
 		}

@@ -191,6 +191,13 @@ func TestAGoodConfigIsReloadedAndABadOneKeepsTheOld(t *testing.T) {
 	if got := share(weightsOf(t, api), "first"); got != 0.95 {
 		t.Errorf("after a bad config the share of first is %v, want the old 0.95", got)
 	}
+	var info struct {
+		Config struct {
+			Error string `json:"error"`
+		}
+	}
+	get(t, api+"/v1/info", &info)
+	mustContain(t, info.Config.Error, "there is no provider")
 	writeFile(t, file, strings.Replace(string(good), "[[first], [second]]", "[[second], [first]]", 1))
 	hup()
 	waitShare(t, api, "second", func(v float64) bool { return v == 0.95 })
