@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,9 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"io"
-	"net/http"
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/conf"
@@ -37,7 +36,7 @@ agent: {server: %q, name: outpost, vantage: elsewhere, spool: {dir: %q}}
 	return file, spoolDir
 }
 
-// agents returns the agents that a server knows.
+// agentsOf returns the agents that a server knows.
 func agentsOf(t *testing.T, api string) (list []struct {
 	Name, Vantage, Version, Clock string
 	Spooled                       int
@@ -281,7 +280,7 @@ func TestLateObservationsAreKeptAndNotScored(t *testing.T) {
 	p.stop(t)
 }
 
-func TestTheDayOfAnAgentIsInTheMetrics(t *testing.T) {
+func TestBudgetsOfSuspicionAreInTheMetrics(t *testing.T) {
 	_, url := simulator(t)
 	dir := t.TempDir()
 	file, api, router := testConfig(t, dir, url)
