@@ -122,7 +122,7 @@ func TestLanguagesAreToldByASentence(t *testing.T) {
 	for want, s := range map[string]string{
 		"ar": "السماء زرقاء لأن الهواء يشتت الضوء الأزرق أكثر من غيره.", "de": "Der Himmel ist blau, weil die Luft das Licht der Sonne streut und das Blau mehr als das Rot.",
 		"en": "The sky is blue because the air scatters blue light more than it does red.", "es": "El cielo es azul porque el aire dispersa la luz azul más que la roja.",
-		"fa": "آسمان آبی است چون هوا نور آبی را بیشتر پراکنده می‌کند و گرد.", "fr": "Le ciel est bleu car l'air diffuse la lumière bleue plus que la rouge dans toutes les directions.",
+		"fa": "آسمان آبی است چون هوا نور آبی را بیشتر پراکنده می\u200cکند و گرد.", "fr": "Le ciel est bleu car l'air diffuse la lumière bleue plus que la rouge dans toutes les directions.",
 		"hi": "आकाश नीला है क्योंकि हवा नीले प्रकाश को अधिक बिखेरती है।", "id": "Langit berwarna biru karena udara menghamburkan cahaya biru lebih banyak dari cahaya merah.",
 		"it": "Il cielo è blu perché l'aria diffonde la luce blu più di quella rossa.", "ja": "空が青いのは、空気が青い光をより多く散乱させるからです。",
 		"ko": "하늘이 파란 이유는 공기가 파란 빛을 더 많이 산란시키기 때문입니다.", "nl": "De lucht is blauw omdat de atmosfeer blauw licht meer verstrooit dan het rode licht van de zon.",
