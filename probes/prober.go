@@ -52,7 +52,7 @@ type Prober struct {
 // New returns a prober. It opens no connection.
 func New(o Options) (*Prober, error) {
 	if o.Codec == nil {
-		o.Codec = llm.For
+		o.Codec = remembering(llm.For)
 	}
 	if strings.ContainsAny(o.UserAgent, "\r\n") {
 		return nil, errors.New("prober: the user agent holds a line end")
@@ -69,6 +69,21 @@ func New(o Options) (*Prober, error) {
 
 		judging: make(chan struct{}, maxJudges),
 	}, nil
+}
+
+// remembering makes each codec once.
+func remembering(find func(llm.Protocol) (llm.Codec, error)) func(llm.Protocol) (llm.Codec, error) {
+	var known sync.Map
+	return func(p llm.Protocol) (llm.Codec, error) {
+		if c, ok := known.Load(p); ok {
+			return c.(llm.Codec), nil
+		}
+		c, err := find(p)
+		if err == nil {
+			known.Store(p, c)
+		}
+		return c, err
+	}
 }
 
 // Close drops the idle connections. Probes in flight go on.

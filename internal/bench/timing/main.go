@@ -8,7 +8,7 @@
 // Everything runs in this one process: the simulator's load is part of ours,
 // which makes the figures worse than a prober's own would be.
 //
-// Usage: timing [-for 48s] [-lanes 16]
+// Usage: timing [-for 48s] [-lanes 16] [-processors 0]
 package main
 
 import (
@@ -38,7 +38,12 @@ import (
 func main() {
 	length := flag.Duration("for", 48*time.Second, "how long to measure in all, without preparations")
 	lanes := flag.Int("lanes", 16, "how many pairs of clients measure at once")
+	processors := flag.Int("processors", 0, "GOMAXPROCS; 0: as bellwether serve has it, cores and some to spare")
 	flag.Parse()
+	if *processors < 1 {
+		*processors = runtime.NumCPU() + probes.SpareProcessors
+	}
+	runtime.GOMAXPROCS(*processors)
 	if err := run(os.Stdout, *length, *lanes); err != nil {
 		fmt.Fprintln(os.Stderr, "timing:", err)
 		os.Exit(1)
@@ -54,7 +59,7 @@ func run(w io.Writer, length time.Duration, lanes int) error {
 		return fmt.Errorf("load: %w", err)
 	}
 	defer busy.close()
-	fmt.Fprintf(w, "%s\n%d lanes; error in ms: measured minus true, absolute\n\n", bench.Machine(), lanes)
+	fmt.Fprintf(w, "%s\n%d lanes, GOMAXPROCS %d; error in ms: measured minus true, absolute\n\n", bench.Machine(), lanes, runtime.GOMAXPROCS(0))
 	fmt.Fprintf(w, "%-22s %-12s %6s  %8s %8s %8s %8s  %s\n", "", "", "n", "p50", "p95", "p99", "max", "p99 to the ruler's")
 	for _, loaded := range []bool{false, true} {
 		for _, http2 := range []bool{false, true} {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/bellwether-llm/bellwether/internal/arrival"
@@ -107,27 +106,70 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return r.ResponseWriter.Write(p)
 }
 
-// FlushError implements what http.ResponseController looks for.
+// FlushError implements what http.ResponseController looks for. Over HTTP/2 a
+// flush returns before the frame is at the socket, so it is waited for.
 func (r *recorder) FlushError() error {
-	err := http.NewResponseController(r.ResponseWriter).Flush()
-	r.truth.pieces = append(r.truth.pieces, piece{r.conn.written(), r.tokens})
+	before := r.conn.count()
+	if err := http.NewResponseController(r.ResponseWriter).Flush(); err != nil {
+		return err
+	}
+	r.truth.pieces = append(r.truth.pieces, piece{r.conn.writtenAfter(before), r.tokens})
 	r.tokens = 0
-	return err
+	return nil
 }
 
 // stampedConn knows when the last write to it began.
 type stampedConn struct {
 	net.Conn
-	made time.Time
-	last atomic.Int64
+
+	mu     sync.Mutex
+	wrote  sync.Cond
+	n      int
+	last   time.Time
+	closed bool
+}
+
+func stamped(c net.Conn) *stampedConn {
+	s := &stampedConn{Conn: c}
+	s.wrote.L = &s.mu
+	return s
 }
 
 func (c *stampedConn) Write(p []byte) (int, error) {
-	c.last.Store(int64(time.Since(c.made)))
-	return c.Conn.Write(p)
+	at := time.Now()
+	n, err := c.Conn.Write(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	c.last = at
+	c.wrote.Broadcast()
+	return n, err
 }
 
-func (c *stampedConn) written() time.Time { return c.made.Add(time.Duration(c.last.Load())) }
+func (c *stampedConn) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.wrote.Broadcast()
+	c.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// count is how many writes there were.
+func (c *stampedConn) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}
+
+// writtenAfter is when the last write began, waiting for one after the first n.
+func (c *stampedConn) writtenAfter(n int) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.n <= n && !c.closed {
+		c.wrote.Wait()
+	}
+	return c.last
+}
 
 // NetConn lets arrival.Of look through.
 func (c *stampedConn) NetConn() net.Conn { return c.Conn }
@@ -140,7 +182,7 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stampedConn{Conn: arrival.Wrap(c), made: time.Now()}, nil
+	return stamped(arrival.Wrap(c)), nil
 }
 
 // serve starts the simulator behind a witness, over HTTP/1.1 or, with TLS, 2.
