@@ -16,12 +16,6 @@ const (
 	gcPauses = "/sched/pauses/total/gc:seconds"
 )
 
-// SpareProcessors is how many more processors than cores the Go scheduler of a
-// program should have (runtime.GOMAXPROCS) that probes beside other work: with
-// none idle, a read waits until some goroutine has run for 10 ms. It is for the
-// program to set, and costs a probe about a third more processor time.
-const SpareProcessors = 14
-
 // lagMeter is shared by all probes of a prober; its goroutine lives while any
 // probe is in flight.
 type lagMeter struct {

@@ -13,7 +13,6 @@ agent of the config. Canaries and targets come from the server (or, with plan:
 file, from the config); providers and their keys always come from the config.
 What the server does not take waits on disk, and outlives the process.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			spareProcessors()
 			cfg, err := loadConfig(file)
 			if err != nil {
 				return err

@@ -44,7 +44,6 @@ func newDemoCommand() *cobra.Command {
 process on the loopback, over simulated providers that a script of faults
 befalls. Nothing leaves this machine.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			spareProcessors()
 			return runDemo(c.Context(), f, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}

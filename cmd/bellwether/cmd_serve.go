@@ -30,7 +30,6 @@ func newServeCommand() *cobra.Command {
 certificate file that it names, reload it; a config that
 is wrong is reported and the old one stays in force.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			spareProcessors()
 			cfg, err := LoadConfig(file)
 			if err != nil {
 				return err

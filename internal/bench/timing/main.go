@@ -38,12 +38,11 @@ import (
 func main() {
 	length := flag.Duration("for", 48*time.Second, "how long to measure in all, without preparations")
 	lanes := flag.Int("lanes", 16, "how many pairs of clients measure at once")
-	processors := flag.Int("processors", 0, "GOMAXPROCS; 0: as bellwether serve has it, cores and some to spare")
+	processors := flag.Int("processors", 0, "GOMAXPROCS; 0: as Go sets it")
 	flag.Parse()
-	if *processors < 1 {
-		*processors = runtime.NumCPU() + probes.SpareProcessors
+	if *processors > 0 {
+		runtime.GOMAXPROCS(*processors)
 	}
-	runtime.GOMAXPROCS(*processors)
 	if err := run(os.Stdout, *length, *lanes); err != nil {
 		fmt.Fprintln(os.Stderr, "timing:", err)
 		os.Exit(1)
