@@ -146,6 +146,8 @@ type CheckResult struct {
 const (
 	SourceProbe     = "probe"
 	SourceRouter    = "router"
+	SourceFeedback  = "feedback"  // a caller's word on an answer: Signals[Feedback], 1 bad to 0 good
+	SourceUser      = "user"      // numbers that the user measures: Signals
 	SourceSimulated = "simulated" // the demo's invented history; never real
 
 	// The triggers of probes.

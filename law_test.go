@@ -31,11 +31,14 @@ const law = `
 	internal/id     < *
 	internal/arrival < *
 	internal/via    < *
+	internal/filelock < *
 
 	internal/sim    < internal/sim/*, probes (tests), router (tests), api (tests)
 	store/storetest < store/* (tests)
 	store/memory    < store/* (tests)
 	alerting/channeltest < alerting/* (tests)
+
+	scoring < internal/evaluate
 
 	* < cmd/bellwether, internal/bench/*
 `
@@ -177,9 +180,13 @@ func TestTheRootHoldsNounsOnlyAndStaysSmall(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines += strings.Count(string(b), "\n")
+		for line := range strings.Lines(string(b)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+				lines++
+			}
+		}
 	}
 	if lines >= 500 {
-		t.Errorf("the root package has %d lines; it holds nouns and stays under 500", lines)
+		t.Errorf("the root package has %d lines of code; it holds nouns and stays under 500", lines)
 	}
 }
