@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/bellwether-llm/bellwether/internal/filelock"
 )
 
 // Options say how much a spool may hold and how soon it is safe from a power
@@ -79,7 +81,7 @@ func Open(dir string, o Options) (_ *Spool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	if s.lock, err = lockFile(filepath.Join(dir, "lock")); err != nil {
+	if s.lock, err = filelock.Take(filepath.Join(dir, "lock")); err != nil {
 		return nil, fmt.Errorf("spool %s: lock: %w", dir, err)
 	}
 	defer func() {

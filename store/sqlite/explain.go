@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bellwether-llm/bellwether/internal/filelock"
 	"github.com/bellwether-llm/bellwether/store"
 	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
@@ -37,7 +38,7 @@ func (s *Store) explain(step string, err error) error {
 }
 
 func (s *Store) explainLock(err error) error {
-	if errors.Is(err, errHeld) {
+	if errors.Is(err, filelock.ErrHeld) {
 		return fmt.Errorf("store %s: %w by another server: stop that one, or set store.dsn to another file", s.path, store.ErrLocked)
 	}
 	return fmt.Errorf("store %s: %w: make its folder writable to this user, or set store.dsn to another place (%v)", s.path, store.ErrUnwritable, err)

@@ -21,6 +21,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/bellwether-llm/bellwether/internal/filelock"
 	"github.com/bellwether-llm/bellwether/store"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
@@ -80,7 +81,7 @@ func (s *Store) openWritable(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if s.lock, err = lockFile(s.path + ".lock"); err != nil {
+	if s.lock, err = filelock.Take(s.path + ".lock"); err != nil {
 		return s.explainLock(err)
 	}
 	if err := createPrivate(s.path); err != nil {

@@ -1,4 +1,4 @@
-package sqlite
+package filelock
 
 import (
 	"errors"
@@ -6,11 +6,8 @@ import (
 	"syscall"
 )
 
-var errHeld = errors.New("held by another process")
-
-// lockFile opens the file at path so that nobody else can, until it is closed
-// or the process ends.
-func lockFile(path string) (*os.File, error) {
+// take opens the file so that nobody else can: Windows needs no more.
+func take(path string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, err
@@ -19,10 +16,10 @@ func lockFile(path string) (*os.File, error) {
 	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil,
 		syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if errors.Is(err, sharingViolation) {
-		return nil, errHeld
+		return nil, ErrHeld
 	}
 	if err != nil {
-		return nil, err
+		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
 	}
 	return os.NewFile(uintptr(h), path), nil
 }
