@@ -66,12 +66,35 @@ func printPlan(w io.Writer, file string, cfg Config) {
 	fmt.Fprintf(w, "\nUSD/DAY is for answers of a usual length, AT MOST for answers of max_tokens.\n"+
 		"While something looks wrong, targets are probed every %v on top of this. That never uses more than\n"+
 		"%s a day (probing.total_budget).\n", cfg.Probing.WithDefaults().FastInterval.Std(), budgetText(b))
+	printRoutes(w, cfg)
 	if lines := warnings(cfg); len(lines) > 0 {
 		fmt.Fprintln(w)
 		for _, line := range lines {
 			fmt.Fprintln(w, "warning: "+line)
 		}
 	}
+}
+
+// printRoutes says where each route's traffic goes, and by what beside health.
+func printRoutes(w io.Writer, cfg Config) {
+	if len(cfg.Routes) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "ROUTE\tTIERS\tFOLLOWS")
+	for _, r := range cfg.routes() {
+		var tiers []string
+		for _, tier := range r.Tiers {
+			var ids []string
+			for _, e := range tier {
+				ids = append(ids, e.Target)
+			}
+			tiers = append(tiers, strings.Join(ids, ", "))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Name, strings.Join(tiers, " then "), firstOf(cfg.Routes[r.Name].describe(), "health"))
+	}
+	_ = t.Flush()
 }
 
 // printAgent says what `bellwether agent` would do with the config.
@@ -126,6 +149,15 @@ func warnings(cfg Config) []string {
 	}
 	if tokens := cfg.Server.Tokens; cfg.Router.Listen != "" && cfg.Router.Token == "" && len(tokens) > 0 && ownToken(cfg) == "" {
 		out = append(out, "the router inside serve has no token that may read and observe: set router.token, or give one of server.tokens both scopes")
+	}
+	tasks := map[string]bool{"": true}
+	for _, k := range cfg.Canaries {
+		tasks[k.WithDefaults().Task] = true
+	}
+	for name, r := range sortedMap(cfg.Routes) {
+		if !tasks[r.Task] {
+			out = append(out, fmt.Sprintf("route %s is for task %s, and no canary tests it: give one `task: %s`", name, r.Task, r.Task))
+		}
 	}
 	return append(out, routeWarnings(cfg)...)
 }

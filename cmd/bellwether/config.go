@@ -61,44 +61,6 @@ type Config struct {
 // defaultVantage names the place of who names none.
 const defaultVantage = "local"
 
-// RouteConfig is a logical model: where its traffic goes.
-type RouteConfig struct {
-	// Tiers of targets, best first. Traffic spills to the next tier when one cannot carry it. An entry is a target's id, or {target: ID, base_weight: N}.
-	Tiers [][]TierEntry `yaml:"tiers"`
-	// StandbyShare is kept flowing to the next tier, so that it is warm and known to work: 0 to 0.5. Default 0.05.
-	StandbyShare *float64 `yaml:"standby_share"`
-	// Overprovision is how much more than its share a tier can carry: 1 to 10. Default 1.
-	Overprovision float64 `yaml:"overprovision"`
-	// FirstTokenLimit is how long a streamed answer's first token may take before the next target is tried. Default 20s.
-	FirstTokenLimit conf.Duration `yaml:"first_token_limit"`
-	// StallLimit is how long a stream may fall silent after its first token. Default 15s.
-	StallLimit conf.Duration `yaml:"stall_limit"`
-	// TotalLimit is how long a request may take in all, every attempt included. Default 5m.
-	TotalLimit conf.Duration `yaml:"total_limit"`
-}
-
-// TierEntry is a target in a tier.
-type TierEntry bellwether.TierTarget
-
-const defaultStandbyShare = 0.05
-
-// route returns the route as scoring and routing know it.
-func (r RouteConfig) route(name string) bellwether.Route {
-	out := bellwether.Route{Name: name, StandbyShare: defaultStandbyShare, Overprovision: max(1, r.Overprovision)}
-	if r.StandbyShare != nil {
-		out.StandbyShare = *r.StandbyShare
-	}
-	for _, tier := range r.Tiers {
-		ts := make([]bellwether.TierTarget, len(tier))
-		for i, e := range tier {
-			ts[i] = bellwether.TierTarget(e)
-			ts[i].BaseWeight = ts[i].Base()
-		}
-		out.Tiers = append(out.Tiers, ts)
-	}
-	return out
-}
-
 // LoadConfig reads, checks and completes the config file at path. Everything
 // wrong in it is returned at once, as faults.
 func LoadConfig(path string) (Config, error) {
@@ -243,65 +205,11 @@ func (c *Config) validateTargets() []conf.Problem {
 	return ps
 }
 
-func (c *Config) validateRoutes() []conf.Problem {
-	var ps []conf.Problem
-	known := map[string]bool{}
-	for _, t := range c.Targets {
-		known[t.ID] = true
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.Routes)) {
-		r, at := c.Routes[name], "routes."+name
-		bad := func(field, text, remedy string) {
-			ps = append(ps, conf.Problem{Path: at + field, Text: text, Remedy: remedy})
-		}
-		if !bellwether.ValidID(name) {
-			bad("", fmt.Sprintf("%q is not a route's name", name), "use lower-case letters, digits, '.', '_' and '-'")
-		}
-		if len(r.Tiers) == 0 {
-			bad("", "has no tiers", "write tiers: [[first-target], [fallback]]")
-		}
-		if s := r.StandbyShare; s != nil && !(*s >= 0 && *s <= 0.5) {
-			bad(".standby_share", "is out of range", "write 0 to 0.5")
-		}
-		if o := r.Overprovision; o != 0 && !(o >= 1 && o <= 10) {
-			bad(".overprovision", "is out of range", "write 1 to 10")
-		}
-		seen := map[string]bool{}
-		for i, tier := range r.Tiers {
-			if len(tier) == 0 {
-				bad(fmt.Sprintf(".tiers[%d]", i), "is empty", "name a target, or remove the tier")
-			}
-			for j, e := range tier {
-				place := fmt.Sprintf(".tiers[%d][%d]", i, j)
-				switch {
-				case !known[e.Target]:
-					bad(place, fmt.Sprintf("there is no target %q", e.Target), suggest(e.Target, slices.Sorted(maps.Keys(known))))
-				case seen[e.Target]:
-					bad(place, fmt.Sprintf("%q stands in this route twice", e.Target), "keep one")
-				case !(e.BaseWeight >= 0 && e.BaseWeight <= 1000):
-					bad(place, "base_weight is out of range", "write a number above 0, at most 1000")
-				}
-				seen[e.Target] = true
-			}
-		}
-	}
-	return ps
-}
-
 // targets returns the targets as the rest of the program knows them.
 func (c *Config) targets() []bellwether.Target {
 	out := make([]bellwether.Target, len(c.Targets))
 	for i, t := range c.Targets {
 		out[i] = t.Target
-	}
-	return out
-}
-
-// routes returns the routes in the order of their names.
-func (c *Config) routes() []bellwether.Route {
-	out := make([]bellwether.Route, 0, len(c.Routes))
-	for _, name := range slices.Sorted(maps.Keys(c.Routes)) {
-		out = append(out, c.Routes[name].route(name))
 	}
 	return out
 }

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/bellwether-llm/bellwether"
 )
 
 // noEnv is an environment with nothing in it.
@@ -140,6 +143,70 @@ routes:
 	if got != want {
 		t.Errorf("warnings:\n%s\nwant:\n%s", got, want)
 	}
+}
+
+func TestWhatARouteFollowsIsReadAndSaid(t *testing.T) {
+	const head = `
+providers: {p: {protocol: openai, api_key: k}}
+targets: [{id: a, provider: p, model: m}, {id: b, provider: p, model: n}]
+canaries: [{name: c, prompt: hi, task: extraction}]
+routes:
+  chat: {tiers: [[a, b]], %s}
+`
+	for written, want := range map[string]bellwether.Route{
+		"rollout: 10%":    {Rollout: new(0.1)},
+		"rollout: 0.25":   {Rollout: new(0.25)},
+		"rollout: 0":      {Rollout: new(0.0)},
+		"rollout: 100%":   {},
+		`rollout: "50 %"`: {Rollout: new(0.5)},
+		"shift_when: {first_token: 2s, inter_token: 50ms}":           {ShiftWhen: map[bellwether.Signal]float64{"first_token": 2, "inter_token": .05}},
+		"prefer: {latency: 1, cost: 0.5, task: 2}, task: extraction": {Prefer: bellwether.Preferences{Latency: 1, Cost: .5, Task: 2}, Task: "extraction"},
+	} {
+		cfg, fs := ParseConfig("c.yaml", fmt.Appendf(nil, head, written), noEnv)
+		if len(fs) > 0 {
+			t.Errorf("%s: %v", written, fs)
+			continue
+		}
+		got := cfg.routes()[0]
+		want.Name, want.Tiers, want.StandbyShare, want.Overprovision = got.Name, got.Tiers, got.StandbyShare, got.Overprovision
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: the route is %+v, want %+v", written, got, want)
+		}
+	}
+	for written, says := range map[string]string{
+		"rollout: 110%":                 "routes.chat.rollout: is out of range; write 0% to 100%",
+		"rollout: -0.1":                 "routes.chat.rollout: is out of range",
+		"rollout: half":                 "write a part of the whole, such as 10% or 0.1",
+		"prefer: {latency: 5}":          "routes.chat.prefer.latency: is out of range; write 0 (not at all) to 4",
+		"prefer: {task: 1}":             "routes.chat.prefer.task: is set, and the route has no task",
+		"shift_when: {sanity: 2s}":      "routes.chat.shift_when.sanity: is no signal",
+		"shift_when: {first_token: 0}":  "write text; a duration has a unit",
+		"shift_when: {first_token: 0s}": "routes.chat.shift_when.first_token: is not above zero",
+	} {
+		_, fs := ParseConfig("c.yaml", fmt.Appendf(nil, head, written), noEnv)
+		if len(fs) != 1 || fs[0].Line == 0 {
+			t.Errorf("%s: %v, want one fault in its line", written, fs)
+			continue
+		}
+		mustContain(t, fs[0].Error(), says)
+	}
+}
+
+func TestCheckSaysWhatARouteFollows(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	writeFile(t, file, `
+providers: {p: {protocol: openai, api_key: k}}
+targets: [{id: a, provider: p, model: m}, {id: b, provider: p, model: n}]
+routes:
+  chat:  {tiers: [[a, b]], prefer: {latency: 1}, shift_when: {first_token: 2s}, rollout: 10%, task: extraction}
+  plain: {tiers: [[a], [b]]}
+`)
+	code, out, errOut := runHere("check", "--config", file)
+	if code != exitOK {
+		t.Fatalf("check ended with %d: %s", code, errOut)
+	}
+	mustContain(t, out, "chat   a, b      prefers the faster (1); task extraction; shifts when first_token is over 2s; 10 % of the traffic follows",
+		"plain  a then b  health", "warning: route chat is for task extraction, and no canary tests it")
 }
 
 func FuzzParseConfig(f *testing.F) {

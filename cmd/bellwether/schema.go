@@ -122,6 +122,9 @@ func remedyFor(k jsonschema.ErrorKind) string {
 		if strings.Contains(k.Want, "(ns|us") {
 			return "write a duration such as 30s, 5m, 12h or 14d"
 		}
+		if strings.Contains(k.Want, "%$") {
+			return "write a part of the whole, such as 10% or 0.1"
+		}
 	}
 	return ""
 }

@@ -67,6 +67,8 @@ func mapType(typ reflect.Type) *invopop.Schema {
 	case reflect.TypeFor[probes.CheckSpec]():
 		one := uint64(1)
 		return &invopop.Schema{Type: "object", MinProperties: &one, MaxProperties: &one}
+	case reflect.TypeFor[Fraction]():
+		return &invopop.Schema{OneOf: []*invopop.Schema{{Type: "number"}, {Type: "string", Pattern: `^[0-9]+(\.[0-9]*)? *%$`}}, Examples: []any{"10%", 0.1}}
 	case reflect.TypeFor[TierEntry]():
 		props := invopop.NewProperties()
 		props.Set("target", &invopop.Schema{Type: "string"})
