@@ -6,7 +6,7 @@ TOOLS    := tools/go.mod
 STATIC   := $(GO) tool -modfile=$(TOOLS)
 FUZZTIME ?= 5s
 
-.PHONY: help build demo test lint unit counterparts fuzz ui ui-check browser vuln bench bench-timing bench-probes schema clean
+.PHONY: help build demo test lint unit counterparts fuzz ui ui-check browser vuln bench bench-timing bench-probes schema clean evaluate
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-timing: ## how true the prober's clock is, beside the simplest client; abo
 
 bench-probes: ## 1,000 streamed probes a second: processor, memory, lateness, beside the simplest client
 	$(GO) run ./internal/bench/probes
+
+evaluate: ## how close scoring is to what mathematics allows, and to others; rewrites docs/evaluation.md
+	$(GO) run ./internal/evaluate
 
 schema: ## regenerate the config's JSON Schema
 	$(GO) test ./cmd/bellwether -run TestSchemaIsInStep -update

@@ -20,6 +20,7 @@ const module = "github.com/bellwether-llm/bellwether"
 const law = `
 	bellwether < llm
 	bellwether < scoring, slo, store, store/*, alerting, alerting/*, api, api/client, probes, router, internal/sim, internal/sim/fit
+	bellwether < internal/evaluate, internal/evaluate/*
 	llm        < probes, router, internal/sim
 	api/client < router, api (tests)
 	alerting   < alerting/*
@@ -38,7 +39,8 @@ const law = `
 	store/memory    < store/* (tests)
 	alerting/channeltest < alerting/* (tests)
 
-	scoring < internal/evaluate
+	scoring < internal/evaluate, internal/evaluate/*
+	internal/evaluate/* < internal/evaluate, internal/evaluate/*
 
 	* < cmd/bellwether, internal/bench/*
 `
