@@ -13,13 +13,15 @@ type anthropicMessage struct {
 	Model      string           `json:"model"`
 	Content    []anthropicBlock `json:"content"`
 	StopReason string           `json:"stop_reason"`
+	StoppedBy  string           `json:"stop_sequence"`
 	Usage      *anthropicUsage  `json:"usage"`
 }
 
 type anthropicBlock struct {
-	Type     string `json:"type"`
-	Text     string `json:"text"`
-	Thinking string `json:"thinking"`
+	Type      string `json:"type"`
+	Text      string `json:"text"`
+	Thinking  string `json:"thinking"`
+	Signature string `json:"signature"`
 
 	// Of tool_use.
 	ID    string          `json:"id"`
@@ -103,10 +105,13 @@ func (anthropic) Decode(body []byte) (Response, error) {
 	if m.Content == nil {
 		return Response{}, answerError(Anthropic, errors.New("no content in it"))
 	}
-	r := Response{ID: m.ID, Model: m.Model, Finish: anthropicFinish(m.StopReason), Usage: m.Usage.usage(), Raw: body}
+	r := Response{ID: m.ID, Model: m.Model, Finish: anthropicFinish(m.StopReason), Usage: m.Usage.usage(), StopSequence: m.StoppedBy, Raw: body}
 	for _, b := range m.Content {
 		r.Text += b.Text
 		r.Reasoning += b.Thinking
+		if b.Signature != "" {
+			r.Signature = b.Signature
+		}
 		if b.Type == "tool_use" {
 			r.ToolCalls = append(r.ToolCalls, ToolCall{ID: b.ID, Name: b.Name, Arguments: orNoArguments(argumentText(b.Input))})
 		}
@@ -136,6 +141,7 @@ type anthropicEvent struct {
 	Delta   struct {
 		Text        string `json:"text"`
 		Thinking    string `json:"thinking"`
+		Signature   string `json:"signature"`
 		PartialJSON string `json:"partial_json"`
 		StopReason  string `json:"stop_reason"`
 	} `json:"delta"`
@@ -168,12 +174,13 @@ func (d *anthropicDecoder) Decode(ev Event) (Delta, error) {
 		out.Usage = d.add(e.Message.Usage)
 	case "content_block_start":
 		if e.Block != nil {
-			out.Text, out.Reasoning = e.Block.Text, e.Block.Thinking
+			out.Text, out.Reasoning, out.Signature = e.Block.Text, e.Block.Thinking, e.Block.Signature
 			out.ToolCall = isToolBlock(e.Block.Type)
 			out.ToolCalls = d.begin(e.Block)
 		}
 	case "content_block_delta":
-		out.Text, out.Reasoning, out.ToolCall = e.Delta.Text, e.Delta.Thinking, e.Delta.PartialJSON != ""
+		out.Text, out.Reasoning, out.Signature = e.Delta.Text, e.Delta.Thinking, e.Delta.Signature
+		out.ToolCall = e.Delta.PartialJSON != ""
 		if out.ToolCall && d.open {
 			d.empty = false
 			out.ToolCalls = []ToolCallDelta{{Index: d.called - 1, Arguments: e.Delta.PartialJSON}}

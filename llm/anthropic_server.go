@@ -146,6 +146,15 @@ func appendStopReason(dst []byte, f Finish) []byte {
 	return append(dst, `"end_turn"`...)
 }
 
+// appendStopped appends why an answer ended, and by which stop sequence.
+func appendStopped(dst []byte, f Finish, by string) []byte {
+	dst = append(dst, `"stop_reason":`...)
+	if f == FinishStop && by != "" {
+		return strField(append(dst, `"stop_sequence"`...), "stop_sequence", by)
+	}
+	return append(appendStopReason(dst, f), `,"stop_sequence":null`...)
+}
+
 // appendAnthropicUsage appends u; nil is all zeros, which clients need.
 func appendAnthropicUsage(dst []byte, u *Usage) []byte {
 	if u == nil {
@@ -172,7 +181,8 @@ func appendMessageHead(dst []byte, id, model string) []byte {
 func (anthropic) EncodeResponse(r Response) []byte {
 	b := appendMessageHead(nil, r.ID, r.Model)
 	if r.Reasoning != "" {
-		b = append(strField(append(b, `{"type":"thinking"`...), "thinking", r.Reasoning), `,"signature":""}`...)
+		b = strField(append(b, `{"type":"thinking"`...), "thinking", r.Reasoning)
+		b = append(strField(b, "signature", r.Signature), '}')
 	}
 	if text := r.Text + r.Refusal; text != "" || len(r.ToolCalls) == 0 {
 		b = appendTextBlock(appendComma(b), text)
@@ -180,8 +190,7 @@ func (anthropic) EncodeResponse(r Response) []byte {
 	for _, c := range r.ToolCalls {
 		b = appendToolUse(appendComma(b), c)
 	}
-	b = append(b, `],"stop_reason":`...)
-	b = append(appendStopReason(b, r.Finish), `,"stop_sequence":null,"usage":`...)
+	b = append(appendStopped(append(b, "],"...), r.Finish, r.StopSequence), `,"usage":`...)
 	return append(appendAnthropicUsage(b, r.Usage), '}')
 }
 
@@ -203,6 +212,7 @@ type anthropicEncoder struct {
 	kind      string // the open block's; "" when none is open
 	call      int    // index of the last tool call; calls follow one another
 	late      bool   // part of a call came after the next had begun
+	stopped   string // the stop sequence that ended it
 }
 
 func (e *anthropicEncoder) Start(dst []byte, u *Usage) []byte {
@@ -262,6 +272,17 @@ func (e *anthropicEncoder) Reasoning(dst []byte, s string) []byte {
 	return e.delta(dst, "thinking_delta", "thinking", s)
 }
 
+// Signature ends a block of thinking; elsewhere it has no place.
+func (e *anthropicEncoder) Signature(dst []byte, s string) []byte {
+	if e.kind != "thinking" || s == "" {
+		return dst
+	}
+	return e.delta(dst, "signature_delta", "signature", s)
+}
+
+// Stopped is told to End.
+func (e *anthropicEncoder) Stopped(by string) { e.stopped = by }
+
 // Refusal appends s as text: the protocol sets a refusal apart by its finish.
 func (e *anthropicEncoder) Refusal(dst []byte, s string) []byte { return e.Text(dst, s) }
 
@@ -294,8 +315,8 @@ func (e *anthropicEncoder) End(dst []byte, f Finish, u *Usage) []byte {
 		return e.Error(dst, disorder())
 	}
 	dst = e.closeBlock(dst)
-	dst = append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"...)
-	dst = append(appendStopReason(dst, f), `,"stop_sequence":null},"usage":`...)
+	dst = append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{"...)
+	dst = append(appendStopped(dst, f, e.stopped), `},"usage":`...)
 	dst = append(appendAnthropicUsage(dst, u), "}\n\n"...)
 	return append(dst, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
 }

@@ -149,7 +149,16 @@ func geminiFinishWord(f Finish) string {
 }
 
 func (gemini) EncodeResponse(r Response) []byte {
-	b := []byte(`{"candidates":[{"content":{"parts":[`)
+	b := appendCandidate([]byte(`{"candidates":[`), 0, r)
+	for i, more := range r.More {
+		b = appendCandidate(append(b, ','), i+1, more)
+	}
+	return append(appendGeminiTail(append(b, ']'), r.Usage, r.Model, r.ID), '}')
+}
+
+// appendCandidate appends what r says as candidate i.
+func appendCandidate(b []byte, i int, r Response) []byte {
+	b = append(b, `{"content":{"parts":[`...)
 	if r.Reasoning != "" {
 		b = append(strField(append(b, '{'), "text", r.Reasoning), `,"thought":true}`...)
 	}
@@ -169,8 +178,7 @@ func (gemini) EncodeResponse(r Response) []byte {
 	if len(r.Logprobs) > 0 {
 		b = appendLogprobsResult(b, r.Tokens, r.Logprobs)
 	}
-	b = append(b, `,"index":0}]`...)
-	return append(appendGeminiTail(b, r.Usage, r.Model, r.ID), '}')
+	return append(intField(b, "index", int64(i)), '}')
 }
 
 // appendGeminiTail appends what follows the candidates.

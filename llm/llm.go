@@ -125,14 +125,25 @@ type Response struct {
 	Fingerprint string
 	Text        string
 	Reasoning   string
-	Refusal     string
-	ToolCalls   []ToolCall
-	Finish      Finish
-	Usage       *Usage    // nil: the provider did not say
-	MeanLogprob *float64  // nil: not asked for or not offered
-	Logprobs    []float64 // of each token; nil where only their mean, or nothing, is known
-	Tokens      []string  // the tokens that Logprobs are of, as many
-	Raw         []byte    // the body as it came
+	// Signature is the provider's opaque proof of Reasoning (Anthropic's
+	// signature, the encrypted content of Responses), which must come back
+	// with it. "": none.
+	Signature string
+	Refusal   string
+	ToolCalls []ToolCall
+	Finish    Finish
+	// StopSequence is the one that ended the answer; "" where none did or the
+	// protocol does not say which. Only Anthropic's says.
+	StopSequence string
+	Usage        *Usage    // nil: the provider did not say
+	MeanLogprob  *float64  // nil: not asked for or not offered
+	Logprobs     []float64 // of each token; nil where only their mean, or nothing, is known
+	Tokens       []string  // the tokens that Logprobs are of, as many
+	Raw          []byte    // the body as it came
+	// More are further choices beside this one, which OpenAI and Gemini write.
+	// What is said of the whole answer (id, model, usage) is not looked at, and
+	// no Decode reads them.
+	More []Response
 }
 
 // Delta is what one event of a streamed answer carried. Several fields may be
@@ -141,6 +152,7 @@ type Delta struct {
 	ID, Model, Fingerprint string
 	Text                   string
 	Reasoning              string
+	Signature              string // of the reasoning; see Response
 	Refusal                string
 	ToolCall               bool            // part of a tool call arrived, also of one that the provider itself runs
 	ToolCalls              []ToolCallDelta // the parts of calls that the caller is to make
@@ -264,3 +276,26 @@ type FullStreamEncoder interface {
 	// where the protocol's streams have them; else nothing.
 	Logprobs(dst []byte, tokens []string, logprobs []float64) []byte
 }
+
+// The following are what some encoders can do beyond [FullStreamEncoder].
+
+// Signer is an encoder whose protocol signs reasoning: Anthropic's and that of
+// Responses.
+type Signer interface {
+	// Signature appends the proof of the reasoning before it.
+	Signature(dst []byte, s string) []byte
+}
+
+// Chooser is an encoder whose protocol may answer with several choices: those
+// of OpenAI, Azure and older completions.
+type Chooser interface {
+	// Choice makes the following pieces part of choice i, from 0.
+	Choice(i int)
+	// EndChoice appends the finish of the present choice, not that of the
+	// answer: End does that for the last one.
+	EndChoice(dst []byte, f Finish) []byte
+}
+
+// Stopper is an encoder whose protocol says which stop sequence ended an
+// answer: Anthropic's. Stopped is told before End.
+type Stopper interface{ Stopped(by string) }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -141,7 +142,23 @@ func (c openAI) EncodeResponse(r Response) []byte {
 	b = strField(b, "object", "chat.completion")
 	b = intField(b, "created", createdOf(r.ID))
 	b = strField(b, "model", r.Model)
-	b = append(appendKey(b, "choices"), `[{"index":0,"message":{"role":"assistant"`...)
+	b = appendOpenAIChoice(append(appendKey(b, "choices"), '['), 0, r)
+	for i, more := range r.More {
+		b = appendOpenAIChoice(append(b, ','), i+1, more)
+	}
+	b = append(b, ']')
+	if r.Usage != nil {
+		b = appendOpenAIUsage(appendKey(b, "usage"), *r.Usage)
+	}
+	if r.Fingerprint != "" {
+		b = strField(b, "system_fingerprint", r.Fingerprint)
+	}
+	return append(b, '}')
+}
+
+// appendOpenAIChoice appends what r says as choice i.
+func appendOpenAIChoice(b []byte, i int, r Response) []byte {
+	b = append(appendInt(append(b, `{"index":`...), int64(i)), `,"message":{"role":"assistant"`...)
 	if r.Text == "" && (r.Refusal != "" || len(r.ToolCalls) > 0) {
 		b = rawField(b, "content", []byte("null"))
 	} else {
@@ -165,15 +182,7 @@ func (c openAI) EncodeResponse(r Response) []byte {
 		b = append(b, "null"...)
 	}
 	b = append(b, `,"finish_reason":`...)
-	b = appendFinishReason(b, r.Finish, r.Refusal != "")
-	b = append(b, `}]`...)
-	if r.Usage != nil {
-		b = appendOpenAIUsage(appendKey(b, "usage"), *r.Usage)
-	}
-	if r.Fingerprint != "" {
-		b = strField(b, "system_fingerprint", r.Fingerprint)
-	}
-	return append(b, '}')
+	return append(appendFinishReason(b, r.Finish, r.Refusal != ""), '}')
 }
 
 // appendFinishReason appends OpenAI's finish_reason. A refusal ends with stop
@@ -244,7 +253,7 @@ func (c openAI) Encoder(r Request, id, model string) StreamEncoder {
 		e.tail = ",\"usage\":null}\n\n"
 	}
 	e.head = string(head) + `,"choices":[`
-	e.open = e.head + `{"index":0,"delta":{`
+	e.Choice(0)
 	return e
 }
 
@@ -254,6 +263,16 @@ type openAIEncoder struct {
 	head, open, tail string
 	usage            bool
 	refused          bool
+}
+
+func (e *openAIEncoder) Choice(i int) {
+	e.open = e.head + `{"index":` + strconv.Itoa(i) + `,"delta":{`
+}
+
+func (e *openAIEncoder) EndChoice(dst []byte, f Finish) []byte {
+	dst = append(append(dst, e.open...), `},"finish_reason":`...)
+	dst = append(appendFinishReason(dst, f, e.refused), `}]`...)
+	return append(dst, e.tail...)
 }
 
 func (e *openAIEncoder) delta(dst []byte, field, s string) []byte {
@@ -285,9 +304,7 @@ func (e *openAIEncoder) End(dst []byte, f Finish, u *Usage) []byte {
 	if f == FinishNone {
 		return dst
 	}
-	dst = append(append(dst, e.open...), `},"finish_reason":`...)
-	dst = append(appendFinishReason(dst, f, e.refused), `}]`...)
-	dst = append(dst, e.tail...)
+	dst = e.EndChoice(dst, f)
 	if e.usage && u != nil {
 		dst = append(append(dst, e.head...), `],"usage":`...)
 		dst = append(appendOpenAIUsage(dst, *u), "}\n\n"...)

@@ -36,6 +36,7 @@ type responsesOutput struct {
 	Content   []responsesText     `json:"content"`
 	Summary   []responsesText     `json:"summary"`
 	Logprobs  []responsesLogprobs `json:"logprobs"`
+	Encrypted string              `json:"encrypted_content"`
 }
 
 type responsesText struct {
@@ -106,6 +107,7 @@ func (a *responsesAnswer) delta() Delta {
 			for _, t := range append(o.Summary, o.Content...) {
 				d.Reasoning += t.Text
 			}
+			d.Signature = o.Encrypted
 		case "function_call":
 			d.ToolCall = true
 			d.ToolCalls = append(d.ToolCalls, ToolCallDelta{Index: len(d.ToolCalls), ID: o.CallID, Name: o.Name, Arguments: o.Arguments})
@@ -136,7 +138,7 @@ func (responses) Decode(body []byte) (Response, error) {
 		return Response{}, answerError(Responses, errors.New("no output in it"))
 	}
 	d := a.delta()
-	return Response{ID: d.ID, Model: d.Model, Text: d.Text, Reasoning: d.Reasoning, Refusal: d.Refusal, ToolCalls: wholeCalls(d.ToolCalls),
+	return Response{ID: d.ID, Model: d.Model, Text: d.Text, Reasoning: d.Reasoning, Signature: d.Signature, Refusal: d.Refusal, ToolCalls: wholeCalls(d.ToolCalls),
 		Finish: d.Finish, Usage: d.Usage, MeanLogprob: mean(d.Logprobs), Logprobs: d.Logprobs, Tokens: d.Tokens, Raw: body}, nil
 }
 
@@ -216,6 +218,9 @@ func (d *responsesDecoder) event(e *responsesEvent) (out Delta, err error) {
 			out.ToolCalls = []ToolCallDelta{{Index: call, Arguments: s}}
 		}
 	case "response.output_item.done":
+		if e.Item != nil && e.Item.Type == "reasoning" {
+			out.Signature = e.Item.Encrypted
+		}
 		if d.bare[e.Place] && e.Item != nil { // its arguments came only now
 			delete(d.bare, e.Place)
 			out.ToolCall = true

@@ -10,6 +10,7 @@ func (responses) EncodeResponse(r Response) []byte {
 	e := newResponsesEncoder(r.ID, r.Model)
 	e.quiet = true
 	e.Reasoning(nil, r.Reasoning)
+	e.Signature(nil, r.Signature)
 	if r.Text != "" || r.Refusal == "" && len(r.ToolCalls) == 0 {
 		e.begin(nil, textItem)
 		e.tokens, e.logprobs = r.Tokens, r.Logprobs
@@ -52,6 +53,7 @@ type responsesEncoder struct {
 	text      strings.Builder // the open item's
 	tokens    []string        // of the open item's text
 	logprobs  []float64
+	signature string // of the open item's reasoning
 	callOpen  ToolCall
 	call      int  // index of the last call
 	late      bool // part of a call came after the next had begun
@@ -194,10 +196,14 @@ func (e *responsesEncoder) item(dst []byte, done bool) []byte {
 		return appendFunctionItem(dst, e.itemID(), c)
 	case reasoningItem:
 		dst = append(strField(append(dst, `{"type":"reasoning"`...), "id", e.itemID()), `,"summary":[`...)
-		if done {
+		if done && e.text.Len() > 0 {
 			dst = append(strField(append(dst, `{"type":"summary_text"`...), "text", e.text.String()), '}')
 		}
-		return append(dst, "]}"...)
+		dst = append(dst, ']')
+		if done && e.signature != "" {
+			dst = strField(dst, "encrypted_content", e.signature)
+		}
+		return append(dst, '}')
 	}
 	dst = strField(append(dst, `{"type":"message"`...), "id", e.itemID())
 	dst = append(strField(dst, "status", status), `,"role":"assistant","content":[`...)
@@ -222,7 +228,7 @@ func (e *responsesEncoder) closeItem(dst []byte) []byte {
 	}
 	e.items = e.item(e.items, true)
 	e.n++
-	e.kind, e.tokens, e.logprobs = noItem, nil, nil
+	e.kind, e.tokens, e.logprobs, e.signature = noItem, nil, nil, ""
 	e.text.Reset()
 	return dst
 }
@@ -281,6 +287,14 @@ func (e *responsesEncoder) Reasoning(dst []byte, s string) []byte {
 		return dst
 	}
 	return e.say(e.begin(dst, reasoningItem), "response.reasoning_summary_text.delta", "summary_index", s)
+}
+
+// Signature stands with the reasoning's item when that is done.
+func (e *responsesEncoder) Signature(dst []byte, s string) []byte {
+	if e.kind == reasoningItem {
+		e.signature = s
+	}
+	return dst
 }
 
 func (e *responsesEncoder) Refusal(dst []byte, s string) []byte {
