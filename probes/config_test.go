@@ -73,8 +73,11 @@ func TestJobsPairCanariesWithTheirTargets(t *testing.T) {
 
 func TestIntervalsAddUpTheCanariesOfATarget(t *testing.T) {
 	both := append(jobsFor(t, "@every 30s", nil, "p/x", "p/y"), jobsFor(t, "@every 60s", func(c *Canary) { c.Name = "second" }, "p/x")...)
-	got := Intervals(both, time.Now())
+	got := Intervals(both, time.Now(), 1)
 	if got["x"] != 20*time.Second || got["y"] != 30*time.Second || len(got) != 2 {
 		t.Errorf("Intervals = %v, want x 20s, y 30s", got)
+	}
+	if got := Intervals(both, time.Now(), 3); got["x"] != 20*time.Second/3 || got["y"] != 10*time.Second {
+		t.Errorf("Intervals at three vantages = %v, want a third", got)
 	}
 }

@@ -22,6 +22,18 @@ type Target struct {
 
 func (t Target) model() string { return or(t.ModelName, t.Model) }
 
+// offersLogprobs reports whether the target's protocol has log-probabilities;
+// whether the model gives any is its provider's choice.
+func (t Target) offersLogprobs() bool {
+	switch t.Protocol {
+	case llm.Anthropic:
+		return false
+	case llm.HTTP:
+		return t.Endpoint.HTTP != nil && t.Endpoint.HTTP.Confidence != ""
+	}
+	return true
+}
+
 // Place is where probes are sent from, and which other places there are.
 type Place struct {
 	Vantage string
@@ -119,8 +131,9 @@ func (j Job) Interval(at time.Time) time.Duration { return j.when.interval(at) }
 func (j Job) Next(t time.Time) time.Time { return j.when.next(t) }
 
 // Intervals returns the mean time between two scheduled probes of each target,
-// all its canaries together, over the week after from.
-func Intervals(jobs []Job, from time.Time) map[string]time.Duration {
+// all its canaries together, over the week after from, where so many vantages
+// probe it (less than 1 means one) and jobs are those of one of them.
+func Intervals(jobs []Job, from time.Time, vantages int) map[string]time.Duration {
 	perDay := map[string]float64{}
 	for _, j := range jobs {
 		perDay[j.Target.ID] += j.when.perDay(from)
@@ -128,7 +141,7 @@ func Intervals(jobs []Job, from time.Time) map[string]time.Duration {
 	out := make(map[string]time.Duration, len(perDay))
 	for target, n := range perDay {
 		// Rarer than once a week still means once a week or so.
-		out[target] = time.Duration(float64(24*time.Hour) / max(n, 1.0/7))
+		out[target] = time.Duration(float64(24*time.Hour) / max(n, 1.0/7) / float64(max(1, vantages)))
 	}
 	return out
 }

@@ -82,7 +82,7 @@ func (e *Engine) blank() *Engine {
 		named: e.named, recent: e.recent}
 	for _, t := range e.targets {
 		f := newTarget(t.Target)
-		f.index, f.provider, f.interval, f.lnRun, f.groups = t.index, t.provider, t.interval, t.lnRun, t.groups
+		f.index, f.provider, f.interval, f.alone, f.lnRun, f.groups = t.index, t.provider, t.interval, t.alone, t.lnRun, t.groups
 		n.targets = append(n.targets, f)
 		n.byID[f.ID] = f
 	}

@@ -108,7 +108,8 @@ type Config struct {
 	Targets []bellwether.Target
 	Routes  []bellwether.Route
 	// Interval is the expected time between scheduled probes of each target,
-	// over all its canaries and vantages. Missing or 0 means 30 s.
+	// over all its canaries and vantages. Missing or 0 means 30 s. How long one
+	// vantage may be silent is measured against it times the vantages named.
 	Interval map[string]time.Duration
 	// Vantages names the vantages that probe. It may be left empty; vantages
 	// are then known from their first observation.

@@ -67,8 +67,9 @@ func New(c Config) (*Engine, error) {
 		if d := c.Interval[bt.ID]; d > 0 {
 			t.interval = int64(max(d, 10*time.Millisecond))
 		}
+		t.alone = t.interval * int64(max(1, len(c.Vantages)))
 		t.lnRun = allowedRun(e.set.falseAlarms, t.interval)
-		e.recent = max(e.recent, recentVantage, staleIntervals*t.interval)
+		e.recent = max(e.recent, recentVantage, staleIntervals*t.alone)
 		e.targets = append(e.targets, t)
 		e.byID[bt.ID] = t
 	}
@@ -201,7 +202,7 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 func (e *Engine) tick() {
 	for _, t := range e.targets {
 		if len(t.held) > 0 && !e.frozen {
-			due := e.now - max(3*t.interval, 10e9)
+			due := e.now - max(3*t.alone, 10e9)
 			e.scoreHeld(t, func(h held) bool { return h.at <= due })
 		}
 		if !t.stale(e.now) {

@@ -26,7 +26,7 @@ func TestNoTimeIsForgottenWhenTheClockGoesBack(t *testing.T) {
 		s.measures[k].pend = make([]sample, 2)
 	}
 	a.series, a.held, a.exits = []*series{s}, make([]held, 2), make([]int64, 2)
-	lengths := map[string]bool{"interval": true} // the int64 that are no times
+	lengths := map[string]bool{"interval": true, "alone": true} // the int64 that are no times
 	var walk func(v reflect.Value, name string, set bool)
 	walk = func(v reflect.Value, name string, set bool) {
 		switch v.Kind() {
@@ -136,5 +136,22 @@ func TestTrafficHoldsLittleAgainstATargetAtOnce(t *testing.T) {
 	}
 	if most := burstNats + nextNats + 2*nextNats; sum > most {
 		t.Errorf("in two seconds %v nats, want at most %v", sum, most)
+	}
+}
+
+// TestSilenceIsMeasuredAgainstOneVantage: of four vantages that share a probe
+// every 15 s, one alone sends one a minute, which must not pass for silence.
+func TestSilenceIsMeasuredAgainstOneVantage(t *testing.T) {
+	t.Parallel()
+	e, err := New(Config{Targets: []bellwether.Target{{ID: "a"}}, Interval: map[string]time.Duration{"a": 15 * time.Second}, Vantages: []string{"w", "x", "y", "z"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := e.targets[0]
+	if a.seenAt = 1e9; a.stale(150e9) || !a.stale(200e9) {
+		t.Errorf("patience = %v, want three minutes", time.Duration(a.patience()))
+	}
+	if want := allowedRun(e.set.falseAlarms, 15e9); a.lnRun != want {
+		t.Errorf("allowed run = %v, want that of a probe every 15 s, %v", a.lnRun, want)
 	}
 }

@@ -237,7 +237,7 @@ func (e *Engine) mayAcquit(t *target, f family, s *series) bool {
 }
 
 // heard reports whether s was heard within ten intervals, at least a minute.
-func (e *Engine) heard(t *target, s *series) bool { return e.now-s.lastAt <= max(10*t.interval, 60e9) }
+func (e *Engine) heard(t *target, s *series) bool { return e.now-s.lastAt <= max(10*t.alone, 60e9) }
 
 // accused reports whether somebody who accused did so still when last heard:
 // while one canary rambles on, the others that have stopped acquit nobody.

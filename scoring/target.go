@@ -13,7 +13,8 @@ type target struct {
 	bellwether.Target
 	index    int
 	provider int
-	interval int64 // expected between probes
+	interval int64 // expected between probes of all vantages together
+	alone    int64 // and of one of them: silence is measured against it, because the others may be away
 	lnRun    float64
 	groups   []group
 
@@ -187,8 +188,8 @@ func (t *target) learning() bool {
 func (t *target) young(at int64) bool { return seconds(at-t.firstAt) < 23*3600 }
 
 // patience is how long silence, or lateness, is taken for nothing: three
-// intervals, at least 30 s because a call may hang that long.
-func (t *target) patience() int64 { return max(staleIntervals*t.interval, 30e9) }
+// intervals of one vantage, at least 30 s because a call may hang that long.
+func (t *target) patience() int64 { return max(staleIntervals*t.alone, 30e9) }
 
 func (t *target) stale(now int64) bool { return t.seenAt != 0 && now-t.seenAt > t.patience() }
 

@@ -141,7 +141,7 @@ func offline(o *bellwether.Observation) bool {
 // the given time; confessed says that v itself said so. When a fault begins,
 // what was held from it is void.
 func (e *Engine) doubtVantage(v *vantage, t *target, confessed bool, at int64) {
-	odds, since := v.doubt(max(2*t.interval, 10e9))
+	odds, since := v.doubt(max(2*t.alone, 10e9))
 	if confessed && odds <= 0 {
 		since = at
 	}

@@ -144,17 +144,12 @@ func (a *app) Close() {
 // engineConfig is what scoring needs to know of a config.
 func engineConfig(cfg Config, jobs []probes.Job) scoring.Config {
 	vantages := cfg.places()
-	intervals := probes.Intervals(jobs, time.Now())
-	if len(vantages) > 1 {
-		// With n vantages probes come n times as often, and with them chances of
-		// a false alarm. No more than halved all the same: silence is measured
-		// against it too, and agents that are away must not make one unknown.
-		for id := range intervals {
-			intervals[id] /= 2
-		}
-	} else {
+	if len(vantages) == 0 {
 		vantages = []string{cfg.Vantage}
 	}
+	// With n vantages probes come n times as often, and with them chances of a
+	// false alarm; scoring measures silence against the interval of one alone.
+	intervals := probes.Intervals(jobs, time.Now(), len(vantages))
 	return scoring.Config{Policy: cfg.Scoring, Targets: cfg.targets(), Routes: cfg.routes(), Interval: intervals, Vantages: vantages}
 }
 
