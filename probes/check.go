@@ -27,6 +27,8 @@ type Answer struct {
 	Prompt     string   // what was asked
 	System     string   // the system prompt
 	ToolCalls  []llm.ToolCall
+
+	unsure string // why there is no Confidence, where that is known
 }
 
 // maxCheckedText bounds what checks read of an answer, in bytes.

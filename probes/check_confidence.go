@@ -6,8 +6,8 @@ import (
 )
 
 // compileConfidence wants the mean log-probability of the answer's tokens to
-// be at least so much: 0 is certain, -0.69 a mean of one half. The canary must
-// set logprobs. It is not tried where a provider offers none.
+// be at least so much: 0 is certain, -0.69 a mean of one half. A canary that
+// has it asks for log-probabilities. It is not tried where there are none.
 func compileConfidence(want any) (test, error) {
 	least, err := float(want)
 	if err != nil || least > 0 {
@@ -23,7 +23,7 @@ func compileConfidence(want any) (test, error) {
 
 func needsConfidence(a Answer) string {
 	if a.Confidence == nil {
-		return "the provider gave no log-probabilities"
+		return or(a.unsure, "the provider gave no log-probabilities")
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
@@ -59,7 +60,7 @@ type Canary struct {
 	Nonce bool `yaml:"nonce"`
 	// Whether an answer cut at max_tokens is a good one. Default false: it is bad output.
 	AllowLength bool `yaml:"allow_length"`
-	// Whether the log-probabilities of the answer are asked for and kept as confidence. Default false; only some providers offer them.
+	// Whether the log-probabilities of the answer are asked for and kept as confidence. Default: whether a check of confidence needs them. Asked of the protocols that offer them only: not of anthropic, and of http where its template has confidence.
 	Logprobs bool `yaml:"logprobs"`
 	// How many tokens a usual answer has, reasoning not counted, for the plan's estimate of cost. Default the library's or challenge's own, else what a max_tokens check allows, else 20 or what a min_tokens check wants.
 	UsualTokens int `yaml:"usual_tokens"`
@@ -136,6 +137,7 @@ func (c Canary) WithDefaults() Canary {
 		c.Timeout = or(c.Timeout, conf.Duration(reasoningTimeout))
 		c.FirstTokenLimit = or(c.FirstTokenLimit, min(c.Timeout, conf.Duration(reasoningFirstToken)))
 	}
+	c.Logprobs = c.Logprobs || slices.ContainsFunc(c.Checks, func(s CheckSpec) bool { return s["confidence"] != nil })
 	c.Schedule = or(c.Schedule, defaultSchedule)
 	c.MaxTokens = or(c.MaxTokens, defaultMaxTokens)
 	c.Timeout = or(c.Timeout, conf.Duration(defaultTimeout))

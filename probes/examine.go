@@ -29,6 +29,9 @@ func examine(j Job, r *reply, t *bellwether.Tokens) (outcome bellwether.Outcome,
 		results = append(results, bellwether.CheckResult{Name: "not_empty", Detail: "the answer is empty"})
 	}
 	answer := r.answer(j.Canary, t)
+	if !j.Target.offersLogprobs() {
+		answer.unsure = "protocol " + string(j.Target.Protocol) + " offers no log-probabilities"
+	}
 	for _, c := range checks {
 		if c.judge != nil {
 			continue // is asked when all else is known

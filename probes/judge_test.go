@@ -194,6 +194,29 @@ func TestConfidenceThatIsNotOfferedIsNotTried(t *testing.T) {
 	}
 }
 
+func TestConfidenceAsksForLogprobsWhereTheyAreOffered(t *testing.T) {
+	good := `{"model":"m","choices":[{"message":{"content":"Paris"},"logprobs":{"content":[{"token":"Paris","logprob":-0.25}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":1}}`
+	var asked string
+	j := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		asked = string(b)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, good)
+	})
+	plain := false
+	j.Canary.Stream, j.Canary.Checks = &plain, []CheckSpec{{"confidence": -0.5}}
+	o := newProber(t, Options{}).Probe(context.Background(), j)
+	if o.Outcome != bellwether.OK || o.Confidence == nil || *o.Confidence != -0.25 || len(o.Checks) != 1 || !strings.Contains(asked, `"logprobs":true`) {
+		t.Errorf("observation = %s (%s) %v, asked %s", o.Outcome, o.Error, o.Confidence, asked)
+	}
+	good = `{"model":"m","type":"message","role":"assistant","content":[{"type":"text","text":"Paris"}],"stop_reason":"end_turn","usage":{"input_tokens":9,"output_tokens":1}}`
+	j.Target.Protocol = llm.Anthropic
+	o = newProber(t, Options{}).Probe(context.Background(), j)
+	if o.Outcome != bellwether.OK || !strings.Contains(o.Error, "confidence: protocol anthropic offers no log-probabilities") || strings.Contains(asked, "logprobs") {
+		t.Errorf("anthropic: %s (%s), asked %s", o.Outcome, o.Error, asked)
+	}
+}
+
 func TestFinishOfOnesOwnStandsInForTheLimit(t *testing.T) {
 	j := serve(t, stream(token("Paris"), finish("length"), "[DONE]"))
 	j.Canary.Checks = []CheckSpec{{"finish": []any{"stop", "length"}}}

@@ -155,7 +155,7 @@ func request(j Job) llm.Request {
 	c := j.Canary
 	r := llm.Request{
 		Model: j.Target.model(), MaxTokens: c.room(), Temperature: c.Temperature,
-		Stream: c.Streams(), StreamUsage: c.Streams(), Logprobs: c.Logprobs, Tools: c.tools(),
+		Stream: c.Streams(), StreamUsage: c.Streams(), Logprobs: c.Logprobs && j.Target.offersLogprobs(), Tools: c.tools(),
 	}
 	if c.System != "" {
 		r.Messages = append(r.Messages, llm.Message{Role: "system", Text: c.System})

@@ -13,7 +13,7 @@ import (
 )
 
 // bases are the base URLs' ends, by protocol.
-var bases = map[llm.Protocol]string{llm.OpenAI: "/r/us/v1", llm.Azure: "/r/us", llm.Anthropic: "/r/us", llm.Gemini: "/r/us/v1beta"}
+var bases = map[llm.Protocol]string{llm.OpenAI: "/r/us/v1", llm.Responses: "/r/us/v1", llm.Azure: "/r/us", llm.Anthropic: "/r/us", llm.Gemini: "/r/us/v1beta"}
 
 // simulated starts a provider and returns a job for it.
 func simulated(t testing.TB, p llm.Protocol, faults ...sim.Fault) Job {
