@@ -27,9 +27,12 @@ var triggers = []string{
 	bellwether.TriggerDrill, bellwether.TriggerWarmup,
 }
 
+// foreign is an observation from outside.
+type foreign struct{ *bellwether.Observation }
+
 // check calls fault with the pointer and the detail of everything that is
 // wrong with o, and cuts its texts.
-func (o *read) check(known map[string]bool, now time.Time, fault func(field, detail string)) {
+func (o foreign) check(known map[string]bool, now time.Time, fault func(field, detail string)) {
 	if !validName(o.ID) {
 		fault("/id", "must be 1 to 100 printable bytes; it makes sending again safe")
 	}
@@ -38,9 +41,7 @@ func (o *read) check(known map[string]bool, now time.Time, fault func(field, det
 	} else if o.At.After(now.Add(aheadLimit)) {
 		fault("/at", fmt.Sprintf("lies more than %v ahead of this server's clock", aheadLimit))
 	}
-	if o.Source != bellwether.SourceProbe && o.Source != bellwether.SourceRouter {
-		fault("/source", "must be probe or router")
-	}
+	o.checkSource(fault)
 	if o.Trigger != "" && !slices.Contains(triggers, o.Trigger) {
 		fault("/trigger", "must be one of "+strings.Join(triggers, ", "))
 	}
@@ -63,7 +64,32 @@ func (o *read) check(known map[string]bool, now time.Time, fault func(field, det
 	o.cutTexts()
 }
 
-func (o *read) checkNumbers(fault func(field, detail string)) {
+// checkSource refuses invented history, and whatever a person's or a machine's
+// own numbers cannot carry: they are no calls.
+func (o foreign) checkSource(fault func(field, detail string)) {
+	switch o.Source {
+	case bellwether.SourceProbe, bellwether.SourceRouter:
+		return
+	case bellwether.SourceFeedback:
+		if v, said := o.Signals[bellwether.Feedback]; !said || len(o.Signals) > 1 || v < 0 || v > 1 {
+			fault("/signals", "feedback has the one signal feedback, from 0 (good) to 1 (bad)")
+		}
+	case bellwether.SourceUser:
+		for name := range o.Signals {
+			if reserved(name) {
+				fault("/signals", fmt.Sprintf("%.120q is measured by Bellwether itself; give yours another name", name))
+			}
+		}
+	default:
+		fault("/source", "must be probe, router, feedback or user")
+		return
+	}
+	if o.Outcome != "" || len(o.Counts) > 0 || len(o.Sketches) > 0 || o.Timing != (bellwether.Timing{}) || len(o.Checks) > 0 || o.Tokens != nil || o.Confidence != nil {
+		fault("/source", "what comes from "+o.Source+" has signals, and nothing that a call has")
+	}
+}
+
+func (o foreign) checkNumbers(fault func(field, detail string)) {
 	t := o.Timing
 	for _, n := range []struct {
 		field     string
@@ -104,7 +130,7 @@ func (o *read) checkNumbers(fault func(field, detail string)) {
 	}
 }
 
-func (o *read) checkMaps(fault func(field, detail string)) {
+func (o foreign) checkMaps(fault func(field, detail string)) {
 	for _, m := range []struct {
 		field string
 		n     int
@@ -135,7 +161,7 @@ func (o *read) checkMaps(fault func(field, detail string)) {
 	}
 }
 
-func (o *read) cutTexts() {
+func (o foreign) cutTexts() {
 	for _, t := range []struct {
 		s     *string
 		limit int

@@ -109,6 +109,15 @@ type Facts struct {
 	Canaries  []Canary
 }
 
+// known returns the ids of the targets.
+func (f Facts) known() map[string]bool {
+	all := make(map[string]bool, len(f.Targets))
+	for _, t := range f.Targets {
+		all[t.ID] = true
+	}
+	return all
+}
+
 func (f Facts) target(id string) (bellwether.Target, bool) {
 	for _, t := range f.Targets {
 		if t.ID == id {

@@ -40,6 +40,7 @@ func (s *Server) Observe(o bellwether.Observation) {
 	s.hour.add(&o)
 	s.results.note(&o)
 	s.notes.note(&o, s.deps.Facts)
+	s.told.note(&o, s.deps.Facts)
 	s.stale.mark(o.Target)
 }
 

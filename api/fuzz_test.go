@@ -24,7 +24,7 @@ func FuzzReadObservations(f *testing.F) {
 	known := map[string]bool{"gpt-us": true}
 	now := time.Date(2026, 11, 20, 17, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		obs, faults, err := readObservations(bytes.NewReader(body))
+		obs, faults, err := readBatch[bellwether.Observation](bytes.NewReader(body), false)
 		if err != nil {
 			if p := problemOf(bodyProblem(err)); p.Status/100 != 4 {
 				t.Errorf("a body that cannot be read is a %d", p.Status)
@@ -33,7 +33,7 @@ func FuzzReadObservations(f *testing.F) {
 		}
 		for i := range obs {
 			clean := true
-			obs[i].check(known, now, func(field, detail string) {
+			foreign{&obs[i].v}.check(known, now, func(field, detail string) {
 				clean = false
 				if field == "" || field[0] != '/' || detail == "" {
 					t.Errorf("fault %q %q names no place, or says nothing", field, detail)
@@ -42,7 +42,7 @@ func FuzzReadObservations(f *testing.F) {
 			if !clean {
 				continue
 			}
-			o := obs[i].Observation
+			o := obs[i].v
 			if o.ID == "" || !known[o.Target] || len(o.Excerpt) > excerptLimit {
 				t.Errorf("accepted %+v", o)
 			}
@@ -55,6 +55,44 @@ func FuzzReadObservations(f *testing.F) {
 			t.Errorf("read %d observations", len(obs)+len(faults))
 		}
 	})
+}
+
+func FuzzReadWords(f *testing.F) {
+	for _, seed := range []string{
+		`{"target":"gpt-us","signal":"gpu_memory","value":0.5}`, `[{"target":"gpt-us","signal":"x","value":-1e15,"at":"2026-11-20T16:20:00Z"}]`,
+		`{"target":"gpt-us","thumbs":"up"}`, `{"answer":"a","target":"gpt-us","score":0.5,"comment":"\ud800"}`, "{\n}", "{}{}", `{"value":1e999}`, `{"score":"1"}`, `[{"nope":1}]`,
+	} {
+		f.Add([]byte(seed))
+	}
+	known := map[string]bool{"gpt-us": true}
+	now := time.Date(2026, 11, 20, 17, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		fuzzWords(t, body, known, now, (*userSignal).check, (*userSignal).observation)
+		fuzzWords(t, body, known, now, (*feedback).check, (*feedback).observation)
+	})
+}
+
+// fuzzWords holds that what passes the check of words passes that of
+// observations too.
+func fuzzWords[T any](t *testing.T, body []byte, known map[string]bool, now time.Time,
+	check func(*T, map[string]bool, time.Time, func(field, detail string)), observation func(*T, time.Time) bellwether.Observation) {
+	r := httptest.NewRequest(http.MethodPost, "/v1/signals", bytes.NewReader(body))
+	all, _, err := readWords[T](httptest.NewRecorder(), r)
+	if err != nil {
+		if p := problemOf(err); p.Status/100 != 4 {
+			t.Errorf("a body that cannot be read is a %d", p.Status)
+		}
+		return
+	}
+	for i := range all {
+		clean := true
+		check(&all[i].v, known, now, func(string, string) { clean = false })
+		if !clean {
+			continue
+		}
+		o := observation(&all[i].v, now)
+		foreign{&o}.check(known, now, func(field, detail string) { t.Errorf("%+v is refused as an observation: %s %s", o, field, detail) })
+	}
 }
 
 func FuzzQueries(f *testing.F) {

@@ -50,7 +50,8 @@ func newHour(now time.Time) *hour {
 // speaks reports whether something of that source and trigger tells how a
 // target usually does.
 func speaks(source, trigger string) bool {
-	return source != bellwether.SourceRouter && (trigger == "" || trigger == bellwether.TriggerSchedule)
+	probed := source == bellwether.SourceProbe || source == bellwether.SourceSimulated
+	return probed && (trigger == "" || trigger == bellwether.TriggerSchedule)
 }
 
 // add counts o.

@@ -39,7 +39,7 @@ func TestABodyIsBoundedWhateverItsShape(t *testing.T) {
 	const limit = 100
 	long := strings.Repeat(" ", 2*limit)
 	for _, body := range []string{long, "[" + long + "]", "[{}" + long, "{}\n" + long, `{"id":"` + strings.Repeat("x", 2*limit) + `"}`, `["` + strings.Repeat("x", 2*limit) + `"]`} {
-		_, _, err := readObservations(http.MaxBytesReader(nil, io.NopCloser(strings.NewReader(body)), limit))
+		_, _, err := readBatch[bellwether.Observation](http.MaxBytesReader(nil, io.NopCloser(strings.NewReader(body)), limit), false)
 		if err == nil || problemOf(bodyProblem(err)).Status != http.StatusRequestEntityTooLarge {
 			t.Errorf("%.20q...: %v, want that it is too long", body, err)
 		}
@@ -48,8 +48,8 @@ func TestABodyIsBoundedWhateverItsShape(t *testing.T) {
 
 func TestLeadingSpaceIsSkippedAcrossBuffers(t *testing.T) {
 	for _, n := range []int{0, 1, 32<<10 - 1, 32 << 10, 32<<10 + 1, 100_000} {
-		obs, faults, err := readObservations(strings.NewReader(strings.Repeat(" \n", n)[:n] + `[{"id":"a"}]`))
-		if err != nil || len(faults) > 0 || len(obs) != 1 || obs[0].ID != "a" {
+		obs, faults, err := readBatch[bellwether.Observation](strings.NewReader(strings.Repeat(" \n", n)[:n]+`[{"id":"a"}]`), false)
+		if err != nil || len(faults) > 0 || len(obs) != 1 || obs[0].v.ID != "a" {
 			t.Errorf("after %d spaces: %v, %v, %v", n, obs, faults, err)
 		}
 	}

@@ -76,4 +76,4 @@ func (s *Server) observation(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, o)
 }
 
-var sources = []string{bellwether.SourceProbe, bellwether.SourceRouter, bellwether.SourceSimulated}
+var sources = []string{bellwether.SourceProbe, bellwether.SourceRouter, bellwether.SourceFeedback, bellwether.SourceUser, bellwether.SourceSimulated}

@@ -37,7 +37,7 @@ type seriesQuery struct {
 // keeps reports whether the series takes in what came over such a connection
 // from such a source.
 func (q *seriesQuery) keeps(source string, reused bool) bool {
-	if q.Source == "" && source == bellwether.SourceRouter {
+	if q.Source == "" && source != bellwether.SourceProbe && source != bellwether.SourceSimulated {
 		return false
 	}
 	return q.connection == "" || (q.connection == "warm") == reused

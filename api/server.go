@@ -32,6 +32,7 @@ type Server struct {
 	agents   *agents
 	results  *results
 	notes    notes
+	told     *told
 	upgrader websocket.Upgrader
 	hub      *hub
 	hour     *hour
@@ -61,7 +62,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		config: cfg, deps: deps, log: deps.Log, guard: newGuard(cfg), streams: newStreams(), routers: newRouters(), agents: newAgents(), results: newResults(),
+		config: cfg, deps: deps, log: deps.Log, guard: newGuard(cfg), streams: newStreams(), routers: newRouters(), agents: newAgents(), results: newResults(), told: newTold(),
 		hub: newHub(), hour: newHour(time.Now()), stale: &stale{targets: map[string]bool{}},
 		logins: rate.NewLimiter(2, 10), probing: make(chan struct{}, 1), reading: make(chan struct{}, 4),
 	}
@@ -158,6 +159,10 @@ func (s *Server) endpoints() []endpoint {
 		{"GET /v1/observations", Read, 0, s.observations},
 		{"GET /v1/observations/{id}", Read, 0, bare(s.observation)},
 		{"POST /v1/observations", Observe, batchBody, bare(s.ingest)},
+		{"GET /v1/signals", Read, 0, s.listSignals},
+		{"POST /v1/signals", Observe, wordsBody, bare(s.takeSignals)},
+		{"GET /v1/feedback", Read, 0, s.listFeedback},
+		{"POST /v1/feedback", Observe, wordsBody, bare(s.takeFeedback)},
 		{"GET /v1/canaries", Read, 0, bare(s.canaries)},
 		{"GET /v1/probes", Read, 0, bare(s.lastResults)},
 		{"POST /v1/probes", Operate, smallBody, bare(s.probe)},

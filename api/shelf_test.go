@@ -32,7 +32,8 @@ type shelf struct {
 	queries      []bellwether.Query // of rollups and observations
 	fail         error              // of everything
 	ingestFails  error
-	probeStarted chan struct{} // when set, probes tell and wait
+	tell         func(bellwether.Observation) // of what was taken, when set
+	probeStarted chan struct{}                // when set, probes tell and wait
 	probeGo      chan struct{}
 }
 
@@ -155,6 +156,9 @@ func (s *shelf) ingest(_ context.Context, obs []bellwether.Observation) (accepte
 			continue
 		}
 		s.observed = append(s.observed, o)
+		if s.tell != nil {
+			s.tell(o)
+		}
 		accepted++
 	}
 	return accepted, duplicates, nil
