@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"time"
@@ -65,20 +66,38 @@ func (f *failure) final() bool {
 	return f.err.Context || f.err.Policy || f.outcome == bellwether.ClientError && f.status != http.StatusNotFound
 }
 
+// counted returns the outcome that f is counted as; nil is ok.
+func (f *failure) counted() bellwether.Outcome {
+	switch {
+	case f == nil:
+		return bellwether.OK
+	case f.ours:
+		return bellwether.Canceled
+	}
+	return f.outcome
+}
+
 // policy reports whether a provider refused the content, which is not routed
 // around.
 func (f *failure) policy() bool { return f.err != nil && f.err.Policy }
 
-// attempt is one call of one target for one request. It belongs to the
-// request's goroutine.
+// attempt is one call of one target for one request. It is opened, until there
+// is something to tell the caller, and then delivered; opening touches nothing
+// of the exchange that changes. It belongs to one goroutine at a time.
 type attempt struct {
+	x      *exchange
 	up     *upstream
+	req    llm.Request // as this target is asked
+	call   llm.Call
 	start  time.Time
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	resp   *http.Response
 	seen   seen
 	clock  clock
+
+	stream *stream      // a streamed answer, being read
+	answer llm.Response // a plain one, whole
 }
 
 // seen is what an attempt measured. Times count from its start.
@@ -95,16 +114,39 @@ type seen struct {
 }
 
 // newAttempt returns an attempt that must be closed.
-func newAttempt(parent context.Context, up *upstream) *attempt {
-	a := &attempt{up: up, start: time.Now()}
+func newAttempt(parent context.Context, x *exchange, up *upstream) *attempt {
+	a := &attempt{x: x, up: up, start: time.Now()}
+	a.seen.streamed = x.req.Stream
 	a.ctx, a.cancel = context.WithCancelCause(parent)
 	a.clock.cancel = a.cancel
 	return a
 }
 
+// open asks, and reads until there is something to tell the caller: of a
+// stream its first token, or an end without one, of a plain answer all.
+func (a *attempt) open(transport http.RoundTripper) *failure {
+	f := a.ask(transport)
+	switch {
+	case f != nil:
+	case a.req.Stream && !a.unstreamed():
+		a.stream = newStream(a)
+		f = a.stream.open()
+	default:
+		f = a.read()
+	}
+	return f
+}
+
+// unstreamed reports whether the answer is no stream.
+func (a *attempt) unstreamed() bool {
+	media, _, _ := mime.ParseMediaType(a.resp.Header.Get("Content-Type"))
+	return media == "application/json"
+}
+
 // ask sends the call and waits for the answer's headers. A status that is no
 // success is a failure in the provider's words.
-func (a *attempt) ask(transport http.RoundTripper, call llm.Call) *failure {
+func (a *attempt) ask(transport http.RoundTripper) *failure {
+	call := a.call
 	hr, err := http.NewRequestWithContext(a.ctx, call.Method, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
 		return &failure{outcome: bellwether.ConnectError, text: "the target's address is not valid"}
@@ -182,27 +224,31 @@ func (a *attempt) limitFailure(cause error) *failure {
 	return f
 }
 
-// whole reads a plain answer.
-func (a *attempt) whole() (llm.Response, *failure) {
+// read reads a plain answer.
+func (a *attempt) read() *failure {
 	body, err := io.ReadAll(io.LimitReader(a.resp.Body, maxAnswerBytes+1))
 	if err != nil {
-		return llm.Response{}, a.transportFailure(err)
+		return a.transportFailure(err)
 	}
 	if len(body) > maxAnswerBytes {
-		return llm.Response{}, &failure{outcome: bellwether.Malformed, status: a.seen.status, text: "the answer is too large"}
+		return &failure{outcome: bellwether.Malformed, status: a.seen.status, text: "the answer is too large"}
 	}
 	resp, err := a.up.codec.Decode(body)
 	if e, ok := errors.AsType[*llm.Error](err); ok {
-		return resp, a.said(e)
+		return a.said(e)
 	}
 	if err != nil {
-		return resp, &failure{outcome: bellwether.Malformed, status: a.seen.status, text: "the answer cannot be read"}
+		return &failure{outcome: bellwether.Malformed, status: a.seen.status, text: "the answer cannot be read"}
 	}
 	a.seen.usage, a.seen.finish = resp.Usage, resp.Finish
 	if resp.Finish == llm.FinishNone {
-		return resp, &failure{outcome: bellwether.Truncated, status: a.seen.status, text: "the answer has no proper end"}
+		return &failure{outcome: bellwether.Truncated, status: a.seen.status, text: "the answer has no proper end"}
 	}
-	return resp, nil
+	if a.req.Stream && (resp.Finish == llm.FinishToolCalls && len(resp.ToolCalls) == 0 || a.x.choices > 1) {
+		return &failure{outcome: bellwether.Malformed, status: a.seen.status, text: "a stream was asked for, and the answer is none"}
+	}
+	a.answer = resp
+	return nil
 }
 
 // drain reads what follows the answer's end, which is the end of the body as

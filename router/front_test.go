@@ -212,7 +212,7 @@ func TestTheProvidersKeyIsNeverTold(t *testing.T) {
 			t.Errorf("%d: %s", status, a.body)
 		}
 	}
-	k := newRouter(t, router.Config{}, quick, scripted(t, "one", llm.OpenAI, events(hello, `{"error":{"message":"you sent `+upstreamKey+` here"}}`)))
+	k := newRouter(t, router.Config{}, quick, scripted(t, "one", llm.OpenAI, breaking(`{"error":{"message":"you sent `+upstreamKey+` here"}}`)))
 	if a := k.ask(question("hi", true, nil)); strings.Contains(a.body, upstreamKey) || a.broken == "" {
 		t.Errorf("in the stream: %s", a.body)
 	}

@@ -57,13 +57,7 @@ func vantage(name string) string {
 
 // observe keeps what one attempt saw.
 func (rt *Router) observe(r *routeTable, a *attempt, f *failure) {
-	outcome := bellwether.OK
-	if f != nil {
-		outcome = f.outcome
-		if f.ours {
-			outcome = bellwether.Canceled
-		}
-	}
+	outcome := f.counted()
 	rt.metrics.attempt(a.up.ID, r.Name, outcome, a.seen)
 	if rt.follower != nil {
 		rt.recorder.add(time.Now(), sumKey{a.up.ID, r.Name}, a.up.Price, outcome, a.seen)

@@ -3,20 +3,17 @@ package router
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
-	"github.com/bellwether-llm/bellwether/internal/id"
 	"github.com/bellwether-llm/bellwether/internal/via"
 	"github.com/bellwether-llm/bellwether/llm"
 )
@@ -48,7 +45,7 @@ type Router struct {
 	transport http.RoundTripper
 	others    *via.Pool[*http.Transport] // for targets with a way of their own
 	log       *slog.Logger
-	front     llm.Codec
+	chat      *dialect
 	keys      [][sha256.Size]byte // of the tokens that callers may have
 
 	building sync.Mutex // one rebuild at a time, so that the last one sees the latest
@@ -70,17 +67,14 @@ type readySetup struct {
 // New returns a router for the setup. It starts and dials nothing.
 func New(cfg Config, s Setup, o Options) (*Router, error) {
 	cfg = cfg.withDefaults()
-	front, err := llm.For(llm.OpenAI)
+	chat, err := openAIChat()
 	if err != nil {
 		return nil, err
-	}
-	if _, ok := front.Encoder(llm.Request{}, "", "").(llm.FullStreamEncoder); !ok {
-		return nil, errors.New("router: the encoder of the front cannot say all that a stream may hold")
 	}
 	if cfg.Name == "" {
 		cfg.Name, _ = os.Hostname() // an empty name is told apart by the server
 	}
-	rt := &Router{cfg: cfg, follower: o.Follower, transport: o.Transport, log: o.Logger, front: front, started: time.Now(),
+	rt := &Router{cfg: cfg, follower: o.Follower, transport: o.Transport, log: o.Logger, chat: chat, started: time.Now(),
 		recorder: newRecorder(cfg.Name), metrics: newMetrics()}
 	if rt.log == nil {
 		rt.log = slog.New(slog.DiscardHandler)
@@ -184,69 +178,3 @@ func (rt *Router) silence() time.Duration {
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
-// Handler returns what applications talk to: /v1/chat/completions, /v1/models,
-// and /metrics, /livez, /readyz beside them.
-func (rt *Router) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/chat/completions", rt.guard(rt.chat))
-	mux.HandleFunc("GET /v1/models", rt.guard(rt.models))
-	mux.HandleFunc("GET /metrics", rt.metrics.serve)
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("/", rt.unknown)
-	return mux
-}
-
-// requestID names each request, on every answer.
-const requestID = "X-Request-Id"
-
-func (rt *Router) unknown(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set(requestID, id.New(time.Now()))
-	rt.fail(w, &llm.Error{Status: http.StatusNotFound, Type: "invalid_request_error", Code: "unknown_url",
-		Message: r.Method + " " + r.URL.Path + " is not served here: POST /v1/chat/completions, GET /v1/models"})
-}
-
-// guard admits callers that may come in, and bounds how many are inside.
-func (rt *Router) guard(h http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set(requestID, id.New(time.Now()))
-		if !rt.admitted(r) {
-			rt.metrics.refused("invalid_api_key")
-			rt.fail(w, &llm.Error{Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key",
-				Message: "the key is missing or unknown: send Authorization: Bearer KEY with one of this router's keys"})
-			return
-		}
-		if rt.inFlight.Add(1) > int64(rt.cfg.MaxInFlight) {
-			rt.inFlight.Add(-1)
-			rt.metrics.refused("too_many_in_flight")
-			w.Header().Set("Retry-After", "1")
-			rt.fail(w, &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: "too_many_in_flight",
-				Message: "this router has too many requests in flight: try again in a second"})
-			return
-		}
-		defer rt.inFlight.Add(-1)
-		h(w, r)
-	}
-}
-
-// admitted compares in constant time, whatever was sent, with every key.
-func (rt *Router) admitted(r *http.Request) bool {
-	if len(rt.keys) == 0 {
-		return true
-	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	sent := sha256.Sum256([]byte(token))
-	found := 0
-	for i := range rt.keys {
-		found |= subtle.ConstantTimeCompare(sent[:], rt.keys[i][:])
-	}
-	return found == 1 && strings.EqualFold(scheme, "Bearer")
-}
-
-// fail answers with an error body as OpenAI's clients read it.
-func (rt *Router) fail(w http.ResponseWriter, e *llm.Error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(e.Status)
-	_, _ = w.Write(rt.front.EncodeError(e))
-}

@@ -38,6 +38,15 @@ func events(list ...string) http.HandlerFunc {
 	}
 }
 
+// breaking serves hello and, when it has had time to arrive, what breaks it.
+func breaking(last string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		events(role, hello)(w, r)
+		<-time.After(30 * time.Millisecond)
+		events(last)(w, r)
+	}
+}
+
 // says serves a status and a body.
 func says(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -129,7 +138,7 @@ func oneLine(w http.ResponseWriter) {
 }
 
 func TestAnErrorInsideAStreamAfterATokenIsTold(t *testing.T) {
-	k := newRouter(t, router.Config{}, quick, scripted(t, "one", llm.OpenAI, events(role, hello, `{"error":{"message":"the engine died","type":"server_error"}}`)))
+	k := newRouter(t, router.Config{}, quick, scripted(t, "one", llm.OpenAI, breaking(`{"error":{"message":"the engine died","type":"server_error"}}`)))
 	if a := k.ask(question("hi", true, nil)); a.broken != "server_error" || !strings.Contains(a.message, "the engine died") || a.done {
 		t.Errorf("answer = %+v", a)
 	}

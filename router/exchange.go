@@ -1,0 +1,168 @@
+package router
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/llm"
+)
+
+// exchange is one request of a caller and everything that became of it: every
+// attempt writes its try here, and the account is made of it at the end. It
+// belongs to the request's goroutine.
+type exchange struct {
+	rt      *Router
+	front   *dialect
+	w       http.ResponseWriter
+	flusher *http.ResponseController
+	id      string // the request's
+	req     llm.Request
+	choices int // how many answers were asked for
+	table   *table
+	route   *routeTable
+	start   time.Time
+
+	tries     []try
+	upstream  time.Duration // spent on attempts that are over
+	attempts  int
+	committed bool // the caller has had a byte: the headers are out
+
+	first   *failure      // the first real one; while there is none, of what could not be expressed
+	by      *upstream     // whose first was
+	retryIn time.Duration // the soonest that a target wants to be asked again
+}
+
+// try is one attempt of an exchange as the account sees it.
+type try struct {
+	up      *upstream
+	outcome bellwether.Outcome
+	seen    seen
+}
+
+// serve returns the path of every request in a dialect: read it, plan, ask
+// targets until one answers, account for it.
+func (rt *Router) serve(front *dialect) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{rt: rt, front: front, w: w, flusher: http.NewResponseController(w), id: w.Header().Get(requestID), start: time.Now(), table: rt.table.Load()}
+		if e := x.read(r); e != nil {
+			rt.metrics.refused(e.Code)
+			fail(w, front, e)
+			return
+		}
+		rt.account(x, x.run(r.Context()))
+	}
+}
+
+// account is told of every request that targets were asked for, when it is
+// over; f is what the caller was told in place of an answer, nil for an answer.
+func (rt *Router) account(x *exchange, f *failure) { rt.metrics.answered(x.route.Name, f) }
+
+// read reads the request and finds its route.
+func (x *exchange) read(r *http.Request) *llm.Error {
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, r.Body, x.rt.cfg.MaxBodyBytes))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return badRequest(http.StatusRequestEntityTooLarge, "request_too_large",
+			fmt.Sprintf("the request is longer than %d bytes, which is this router's limit", x.rt.cfg.MaxBodyBytes))
+	}
+	if err != nil {
+		return badRequest(http.StatusBadRequest, "unreadable_body", "the request's body did not arrive whole")
+	}
+	x.req, err = x.front.codec.DecodeRequest(r.URL.Path, body)
+	if err != nil {
+		return badRequest(http.StatusBadRequest, "invalid_request", clip(err.Error(), 500))
+	}
+	route, ok := x.table.routes[x.req.Model]
+	if !ok {
+		return badRequest(http.StatusNotFound, "model_not_found",
+			fmt.Sprintf("there is no route or target %q: GET /v1/models lists them", clip(x.req.Model, 100)))
+	}
+	x.route, x.choices = route, 1
+	_ = json.Unmarshal(x.req.Extra["n"], &x.choices) // what is no number is the provider's to refuse
+	return nil
+}
+
+func badRequest(status int, code, message string) *llm.Error {
+	return &llm.Error{Status: status, Type: "invalid_request_error", Code: code, Message: message, Outcome: bellwether.ClientError}
+}
+
+// clip cuts s to n bytes for a message.
+func clip(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "") + "..."
+	}
+	return s
+}
+
+// remember keeps what the caller is told when no target answers: the first
+// failure, since what the fallbacks say is often its consequence; but a
+// refusal by content policy is said as it is. Of targets that cannot express
+// the request, what each cannot.
+func (x *exchange) remember(f *failure, up *upstream) {
+	switch {
+	case x.first == nil, x.first.skipped && !f.skipped, f.outcome == bellwether.Canceled, f.policy():
+		x.first, x.by = f, up
+	case x.first.skipped && f.skipped && !strings.Contains(x.first.err.Message, f.err.Message):
+		x.first.err.Message += "; " + f.err.Message
+	}
+	if f.skipped {
+		return
+	}
+	in := time.Second
+	if f.err != nil && f.err.RetryAfter > 0 {
+		in = f.err.RetryAfter
+	}
+	if x.retryIn == 0 || in < x.retryIn {
+		x.retryIn = in
+	}
+}
+
+// answerID names an answer that we write ourselves.
+func (x *exchange) answerID() string { return x.front.prefix + x.id }
+
+// headers says who answers and how it came about; a is the attempt at hand.
+func (x *exchange) headers(a *attempt) {
+	h := x.w.Header()
+	x.who(a.up)
+	own := time.Since(x.start) - x.upstream - time.Since(a.start)
+	h.Set("X-Bellwether-Overhead-Us", strconv.FormatInt(max(0, own.Microseconds()), 10))
+}
+
+// who says which target the answer is of, and after how many attempts.
+func (x *exchange) who(up *upstream) {
+	h := x.w.Header()
+	h.Set("X-Bellwether-Target", up.ID)
+	h.Set("X-Bellwether-Model", up.Model)
+	h.Set("X-Bellwether-Attempts", strconv.Itoa(x.attempts))
+	h.Set("X-Bellwether-Revision", strconv.FormatUint(x.table.revision, 10))
+}
+
+// giveUp answers with the first failure, which is the real one: what the
+// fallbacks said is its consequence. Official clients are told not to retry,
+// for the tries were made here.
+func (x *exchange) giveUp() *failure {
+	f := x.first
+	x.who(x.by)
+	h := x.w.Header()
+	h.Set("X-Should-Retry", "false")
+	if f.err != nil && (f.final() || f.skipped) {
+		e := *f.err
+		e.Status = e.HTTPStatus()
+		if f.skipped {
+			h.Del("X-Bellwether-Target")
+			h.Del("X-Bellwether-Model")
+		}
+		fail(x.w, x.front, &e)
+		return f
+	}
+	h.Set("Retry-After", strconv.Itoa(max(1, int(x.retryIn.Seconds()+0.5))))
+	fail(x.w, x.front, &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: string(f.outcome),
+		Message: fmt.Sprintf("no target of %s could answer, %d tried; the first, %s: %v", x.route.Name, x.attempts, x.by.ID, f)})
+	return f
+}
