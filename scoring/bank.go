@@ -162,7 +162,7 @@ func (e *Engine) need(t *target, i int, at int64) float64 {
 	if !table[i].mild {
 		return h
 	}
-	if e.witness(t, i) == "" {
+	if !e.set.without(NoWitness) && e.witness(t, i) == "" {
 		h += witnessNats
 	}
 	if t.young(at) {

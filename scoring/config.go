@@ -114,6 +114,8 @@ type Config struct {
 	// Vantages names the vantages that probe. It may be left empty; vantages
 	// are then known from their first observation.
 	Vantages []string
+	// Ablation leaves parts of the algorithm out, for evaluations only.
+	Ablation Ablation
 }
 
 // Validate returns everything that is wrong with c.
@@ -159,6 +161,7 @@ type settings struct {
 	floor         [hypotheses]float64 // lowest weight that the hypothesis may cause
 	totalDeclared bool                // `total` has a policy of its own
 	total         action
+	ablation      Ablation
 }
 
 func (p Policy) settings() settings {

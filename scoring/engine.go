@@ -54,6 +54,9 @@ func New(c Config) (*Engine, error) {
 		return nil, fmt.Errorf("scoring: config: %w", ps[0])
 	}
 	e := &Engine{set: c.Policy.settings(), byID: make(map[string]*target, len(c.Targets))}
+	if e.set.ablation = c.Ablation; e.set.without(NoJoint) {
+		e.set.may[joint] = ignored
+	}
 	e.solver = solver{ladders: newLadders(), cache: map[thresholdKey]float64{}}
 	for i, bt := range c.Targets {
 		t := newTarget(bt)

@@ -108,7 +108,7 @@ func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.
 		one.bad, r.failed = 1, 1
 	}
 	t.calls.push(one)
-	if t.learning() || t.alarmed(famErrors) {
+	if t.learning() || t.alarmed(famErrors) || e.set.without(NoQuarantine) {
 		if bad {
 			t.avail.wait(0, 1)
 		} else {
@@ -139,7 +139,7 @@ func (e *Engine) readSanity(t *target, s *series, r *reading, outcome bellwether
 		one.bad = 1
 	}
 	t.answers.push(one)
-	if t.learning() || t.alarmed(famSanity) {
+	if t.learning() || t.alarmed(famSanity) || e.set.without(NoQuarantine) {
 		if bad {
 			s.sane.wait(0, 1)
 		} else {
@@ -208,7 +208,10 @@ func (e *Engine) readMeasure(t *target, s *series, r *reading, k kind, id string
 		}
 		return
 	}
-	y, u, slow := m.see(r.at, z, uniform(id, uint64(k)+1), t.learning() || t.alarmed(k.family()))
+	if e.set.without(NoWhitening) {
+		m.prevAt = 0
+	}
+	y, u, slow := m.see(r.at, z, uniform(id, uint64(k)+1), t.learning() || t.alarmed(k.family()) || e.set.without(NoQuarantine))
 	t.effects[k].push(residual{at: r.at, from: s.key(), y: y - m.middle, z: z})
 	l := e.solver.ladders.pick(m.fine())
 	size := m.pool.size()
@@ -273,8 +276,8 @@ func (e *Engine) finish(t *target, s *series, r *reading) {
 	t.recent.push(inc)
 	t.lastAt = max(t.lastAt, r.at)
 	e.mend(t, s, r)
-	if t.learning() {
-		t.release(s)
+	if always := e.set.without(NoQuarantine); always || t.learning() {
+		t.release(s, always)
 	}
 	e.judge(t, r.at)
 	e.weigh(t, r.at, r.clean)
@@ -283,9 +286,9 @@ func (e *Engine) finish(t *target, s *series, r *reading) {
 }
 
 // release lets what waits in quarantine into the baselines of s, signal by
-// signal, where no evidence is left against the signal.
-func (t *target) release(s *series) {
-	if t.bank.quiet(famErrors) {
+// signal, where no evidence is left against the signal, or always.
+func (t *target) release(s *series, always bool) {
+	if always || t.bank.quiet(famErrors) {
 		t.avail.release(priorErrors)
 		t.burst.rate.release(priorBurst)
 		if s.passive {
@@ -293,16 +296,16 @@ func (t *target) release(s *series) {
 		}
 		t.traffic.release()
 	}
-	if t.bank.quiet(famSanity) {
+	if always || t.bank.quiet(famSanity) {
 		s.sane.release(priorInsane)
 	}
-	if t.bank.quiet(famFirst) {
+	if always || t.bank.quiet(famFirst) {
 		s.measures[kindFirst].release(kindFirst, &t.usual[kindFirst])
 	}
-	if t.bank.quiet(famInter) {
+	if always || t.bank.quiet(famInter) {
 		s.measures[kindInter].release(kindInter, &t.usual[kindInter])
 	}
-	if t.bank.quiet(famLonger) && t.bank.quiet(famShorter) {
+	if always || (t.bank.quiet(famLonger) && t.bank.quiet(famShorter)) {
 		s.measures[kindTokens].release(kindTokens, &t.usual[kindTokens])
 	}
 }
