@@ -92,6 +92,25 @@ type Assessment struct {
 	Reasons   []Reason   `json:"reasons"`
 	Evidence  []Evidence `json:"evidence"`
 	Usual     []Usual    `json:"usual"`
+	Factors   []Factor   `json:"factors,omitempty"` // why the score is below 100, the largest first
+	Skills    []Skill    `json:"skills,omitempty"`  // by task
+}
+
+// Factor is what one hypothesis takes off a score: the sum of all factors is
+// 100 less the score.
+type Factor struct {
+	Hypothesis  string  `json:"hypothesis"`
+	Signal      Signal  `json:"signal"`
+	Probability float64 `json:"probability"` // that it is so, 0 to 1
+	Health      float64 `json:"health"`      // what is left of a target of which it is so, 0 to 1
+	Points      float64 `json:"points"`      // taken off
+}
+
+// Skill is how often a target gets a task right, by the checks of its canaries.
+type Skill struct {
+	Task    string  `json:"task"`
+	Success float64 `json:"success"` // drawn towards the mean of all targets while samples are few
+	Samples float64 `json:"samples"`
 }
 
 // Suspicion asks schedulers to look harder at a target. An Interval of 0 ends

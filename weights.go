@@ -70,8 +70,9 @@ type Route struct {
 	Overprovision float64        `json:"overprovision"` // at least 1
 	Prefer        Preferences    `json:"prefer,omitzero"`
 	Task          string         `json:"task,omitempty"` // what the route is for; canaries are tagged with tasks
-	// ShiftWhen holds the user's own limits, in seconds, on latency signals: a
-	// target over one yields to members of its tier that keep it.
+	// ShiftWhen holds the user's own limits, in seconds, on the medians of latency
+	// signals: a target over one yields to members of its tier, or else of later
+	// tiers, that keep it.
 	ShiftWhen map[Signal]float64 `json:"shift_when,omitempty"`
 	// Rollout is the part of the traffic that follows the weights, 0 to 1; the
 	// rest keeps base shares. nil means all, 0 that shares are only shown.

@@ -31,7 +31,7 @@ func (e *Engine) assess(t *target) bellwether.Assessment {
 	a := bellwether.Assessment{
 		Target: t.ID, State: e.state(t), Suspected: t.suspected && t.verdict.Severity() == 0, Cause: e.why(t),
 		Score: e.score100(t), Weight: round4(t.effective()), LastSeen: stamp(t.seenAt),
-		Reasons: e.reasons(t), Evidence: []bellwether.Evidence{}, Usual: e.usual(t),
+		Reasons: e.reasons(t), Evidence: []bellwether.Evidence{}, Usual: e.usual(t), Factors: e.factors(t), Skills: e.profile(t),
 	}
 	switch {
 	case t.verdict.Severity() > 0 || t.verdict == bellwether.Recovering:

@@ -9,7 +9,7 @@ import (
 )
 
 // checkpointFormat names the layout; any change of it is a new one.
-const checkpointFormat = "bellwether.scoring.3"
+const checkpointFormat = "bellwether.scoring.4"
 
 // Checkpoint returns all state as bytes, to go on from with [Engine.Restore]
 // exactly as if there had been no pause. About 15 KB per series.
@@ -19,6 +19,7 @@ func (e *Engine) Checkpoint() ([]byte, error) {
 	c.str(&format)
 	e.code(c)
 	c.vantages(e)
+	c.routes(e)
 	n := uint64(len(e.targets))
 	c.u64(&n)
 	part := &coder{buf: make([]byte, 0, 64<<10)}
@@ -48,6 +49,7 @@ func (e *Engine) Restore(data []byte) error {
 	next := e.blank()
 	next.code(c)
 	c.vantages(next)
+	c.routes(next)
 	var n uint64
 	c.u64(&n)
 	for range n {
@@ -78,28 +80,19 @@ func (e *Engine) Restore(data []byte) error {
 
 // blank returns an engine of the same config that knows nothing.
 func (e *Engine) blank() *Engine {
-	n := &Engine{set: e.set, solver: e.solver, byID: make(map[string]*target, len(e.targets)), providers: e.providers,
+	n := &Engine{set: e.set, solver: e.solver, byID: make(map[string]*target, len(e.targets)), providers: e.providers, tasks: e.tasks, taskOf: e.taskOf,
 		named: e.named, recent: e.recent}
 	for _, t := range e.targets {
 		f := newTarget(t.Target)
+		f.skills = newSkills(e.tasks)
 		f.index, f.provider, f.interval, f.alone, f.lnRun, f.groups = t.index, t.provider, t.interval, t.alone, t.lnRun, t.groups
 		n.targets = append(n.targets, f)
 		n.byID[f.ID] = f
 	}
 	for _, r := range e.routes {
-		n.routes = append(n.routes, r.onto(n.byID))
+		n.routes = append(n.routes, newRoute(r.config, n))
 	}
 	return n
-}
-
-// onto returns the same route over other targets.
-func (r *route) onto(byID map[string]*target) *route {
-	c := newRoute(bellwether.Route{Name: r.name}, byID)
-	c.policy = r.policy
-	for _, m := range r.members {
-		c.members = append(c.members, member{t: byID[m.t.ID], tier: m.tier, base: m.base})
-	}
-	return c.size()
 }
 
 func (e *Engine) restoreTarget(c *coder) {
@@ -130,6 +123,7 @@ func (e *Engine) code(c *coder) {
 	c.i64(&e.now)
 	c.u64(&e.seq)
 	c.bool(&e.frozen)
+	c.i64(&e.tasteAt)
 }
 
 // vantages codes them by the names of providers and targets, which may come and
@@ -226,6 +220,7 @@ func (c *coder) target(t *target) {
 		}
 	})
 	c.standing(t)
+	c.steering(t)
 }
 
 // chances codes probabilities. They sum to 1, or are all 0 where nothing was
@@ -303,6 +298,8 @@ func (c *coder) series(s *series) {
 	c.rate(&s.sane)
 	c.rate(&s.avail)
 	c.f64s(s.nats[:])
+	c.f64(&s.live.z)
+	c.least(&s.live.n, 0)
 	for f := range s.accuses {
 		c.bool(&s.accuses[f])
 		c.bool(&s.ill[f])

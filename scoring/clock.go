@@ -51,6 +51,7 @@ func (e *Engine) advance(at int64) {
 	}
 	e.now = at
 	bound := func(at *int64) { *at = min(*at, e.now) }
+	bound(&e.tasteAt)
 	for _, v := range e.vantages {
 		v.times(bound)
 	}

@@ -114,6 +114,9 @@ type Config struct {
 	// Vantages names the vantages that probe. It may be left empty; vantages
 	// are then known from their first observation.
 	Vantages []string
+	// Tasks are what canaries are for, by their names; routes that prefer the
+	// better at a task go by them. Canaries that are not named have none.
+	Tasks map[string]string
 	// Ablation leaves parts of the algorithm out, for evaluations only.
 	Ablation Ablation
 }
@@ -138,6 +141,7 @@ func (c Config) Validate() []conf.Problem {
 			ps = append(ps, conf.Problem{Path: path, Text: fmt.Sprintf("route %q is there twice", r.Name)})
 		}
 		names[r.Name] = true
+		ps = append(ps, routeProblems(r, path)...)
 		for _, tier := range r.Tiers {
 			for _, tt := range tier {
 				if !known[tt.Target] {

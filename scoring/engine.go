@@ -25,7 +25,11 @@ type Engine struct {
 	seq        uint64
 	frozen     bool // our own vantage is in doubt
 	nextExpiry int64
-	dirty      bool // a route may have changed
+	dirty      bool           // a route may have changed
+	tasks      []string       // of the canaries, sorted
+	taskOf     map[string]int // by canary, indexes of tasks
+	tasting    bool           // a route prefers something that is measured
+	tasteAt    int64          // when to look at it again
 	touchedIDs []*target
 	out        Result
 }
@@ -57,10 +61,16 @@ func New(c Config) (*Engine, error) {
 	if e.set.ablation = c.Ablation; e.set.without(NoJoint) {
 		e.set.may[joint] = ignored
 	}
+	e.tasks, e.taskOf = tasksOf(c.Tasks), map[string]int{}
+	for canary, task := range c.Tasks {
+		if i := slices.Index(e.tasks, task); i >= 0 {
+			e.taskOf[canary] = i
+		}
+	}
 	e.solver = solver{ladders: newLadders(), cache: map[thresholdKey]float64{}}
 	for i, bt := range c.Targets {
 		t := newTarget(bt)
-		t.index = i
+		t.index, t.skills = i, newSkills(e.tasks)
 		t.provider = slices.Index(e.providers, bt.Provider)
 		if t.provider < 0 {
 			t.provider = len(e.providers)
@@ -84,7 +94,7 @@ func New(c Config) (*Engine, error) {
 		e.at(name)
 	}
 	for _, r := range c.Routes {
-		e.routes = append(e.routes, newRoute(r, e.byID))
+		e.routes = append(e.routes, newRoute(r, e))
 	}
 	for _, r := range e.routes {
 		r.compute(e)

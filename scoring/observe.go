@@ -37,6 +37,7 @@ type reading struct {
 func (e *Engine) score(t *target, o *bellwether.Observation, at int64, outcome bellwether.Outcome) {
 	r := reading{at: at}
 	s := t.find(o, false, e.now)
+	e.follow(t, s, o)
 	t.cleanAt = max(t.cleanAt, at)
 	meaning := outcome.Meaning()
 	limited := meaning.Signal == bellwether.Quota

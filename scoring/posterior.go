@@ -76,19 +76,6 @@ func (b *belief) weight(set *settings, small *[hypotheses]bool) float64 {
 	return math.Min(1, w)
 }
 
-// score returns the expected health, 0 to 100. What is small counts as good.
-func (b *belief) score(small *[hypotheses]bool) float64 {
-	s := b.p[0]
-	for i := range table {
-		if small[i] {
-			s += b.p[i+1]
-			continue
-		}
-		s += b.p[i+1] * table[i].health
-	}
-	return math.Min(100, 100*s)
-}
-
 // leastBelief is the probability below which a hypothesis moves no weight, so
 // that its size need not be known.
 const leastBelief = .01

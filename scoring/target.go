@@ -64,6 +64,8 @@ type target struct {
 	suspected bool
 	doubtFrom int64
 	overrides []bellwether.Override
+	skills    []skill // by task
+	walks     []*walk // by limit of the user's
 	touched   bool
 }
 
@@ -83,6 +85,7 @@ type series struct {
 	sane            rate
 	avail           rate // passive only
 	nats            [hypotheses]float64
+	live            pace
 	accuses         [families]bool // it spoke for the alarm that is in force
 	ill             [families]bool // and did so when it was last heard
 	known

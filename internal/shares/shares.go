@@ -152,6 +152,15 @@ func Round(shares []float64) {
 	}
 }
 
+// Blend mixes two sets of shares in place: part of the traffic, in [0, 1],
+// follows shares, the rest plain. Sums of 1 stay 1. O(n), no allocation.
+func Blend(shares, plain []float64, part float64) {
+	part = clip(part, 0, 1)
+	for i := range shares {
+		shares[i] = part*shares[i] + (1-part)*plain[i]
+	}
+}
+
 func (t *Target) base() float64 { return clip(t.Base, 0, 1e9) }
 func (t *Target) able() float64 { return t.base() * clip(t.Weight, 0, 1) }
 
