@@ -150,7 +150,13 @@ func engineConfig(cfg Config, jobs []probes.Job) scoring.Config {
 	// With n vantages probes come n times as often, and with them chances of a
 	// false alarm; scoring measures silence against the interval of one alone.
 	intervals := probes.Intervals(jobs, time.Now(), len(vantages))
-	return scoring.Config{Policy: cfg.Scoring, Targets: cfg.targets(), Routes: cfg.routes(), Interval: intervals, Vantages: vantages}
+	tasks := map[string]string{}
+	for _, j := range jobs {
+		if j.Canary.Task != "" {
+			tasks[j.Canary.Name] = j.Canary.Task
+		}
+	}
+	return scoring.Config{Policy: cfg.Scoring, Targets: cfg.targets(), Routes: cfg.routes(), Interval: intervals, Vantages: vantages, Tasks: tasks}
 }
 
 func (c *Config) jobs() ([]probes.Job, error) {

@@ -151,7 +151,11 @@ func samePublished(a, b map[string]bellwether.RouteWeights) bool {
 	return maps.EqualFunc(a, b, func(r, s bellwether.RouteWeights) bool {
 		return r.Mode == s.Mode && slices.EqualFunc(r.Targets, s.Targets, func(t, u bellwether.TargetWeight) bool {
 			return t.Target == u.Target && t.Tier == u.Tier && t.Weight == u.Weight && t.Share == u.Share &&
-				t.BaseWeight == u.BaseWeight && t.State == u.State && t.Cause == u.Cause
-		})
+				t.BaseWeight == u.BaseWeight && t.Preference == u.Preference && t.State == u.State && t.Cause == u.Cause &&
+				same(t.WouldShare, u.WouldShare)
+		}) && same(r.Rollout, s.Rollout)
 	})
 }
+
+// same reports whether two numbers that may be missing are alike.
+func same(a, b *float64) bool { return a == b || a != nil && b != nil && *a == *b }
