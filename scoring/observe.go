@@ -268,13 +268,15 @@ func (e *Engine) finish(t *target, s *series, r *reading) {
 	if t.lastAt == 0 {
 		t.belief = coldBelief(&e.set)
 	}
-	t.belief.add(&believed, t.gap(r.at), &e.set)
+	begin, end := t.chances(t.gap(r.at), &e.set)
+	t.belief.add(&believed, begin, end, &e.set)
 	var inc increments
 	inc.at = r.at
 	for i, x := range believed {
 		inc.ell[i] = float32(x)
 	}
 	t.recent.push(inc)
+	t.life.pass(t.gap(r.at), t.verdict.Severity() > 0)
 	t.lastAt = max(t.lastAt, r.at)
 	e.mend(t, s, r)
 	if always := e.set.without(NoQuarantine); always || t.learning() {

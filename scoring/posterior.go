@@ -39,10 +39,9 @@ func share(i int) float64 {
 	return 1.0 / (hypotheses + 1)
 }
 
-// add moves the belief on by gap seconds and takes in one observation.
-func (b *belief) add(ell *[hypotheses]float64, gap float64, set *settings) {
-	begin := -math.Expm1(-gap / set.mtbf)
-	end := -math.Expm1(-gap / set.mttr)
+// add moves the belief on by a time in which a fault begins, and in which one
+// ends, with those probabilities, and takes in one observation.
+func (b *belief) add(ell *[hypotheses]float64, begin, end float64, set *settings) {
 	good := b.p[0]
 	sum := good*(1-begin) + (1-good)*end
 	b.p[0] = sum

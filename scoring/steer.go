@@ -22,6 +22,7 @@ func (e *Engine) follow(t *target, s *series, o *bellwether.Observation) {
 // steering codes what follow notes of a target. Tasks and limits go by name, as
 // the config may have made others.
 func (c *coder) steering(t *target) {
+	c.life(&t.life)
 	n := c.count(len(t.skills), 1<<16)
 	for i := 0; i < n && c.err == nil; i++ {
 		var s skill

@@ -64,6 +64,7 @@ type target struct {
 	suspected bool
 	doubtFrom int64
 	overrides []bellwether.Override
+	life      life
 	skills    []skill // by task
 	walks     []*walk // by limit of the user's
 	touched   bool

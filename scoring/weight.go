@@ -56,6 +56,32 @@ func (e *Engine) ceiling(t *target) float64 {
 	return most
 }
 
+// What is left to a target of whose last calls at least two failed in a row, no
+// matter whether that is an outage or a burst that its past knows: the
+// probability that the next call succeeds. Failures follow failures at the
+// learned rate q, worth runPrior calls, and at the run's own.
+const (
+	runPrior = 3.0
+	runHard  = 3 // so many are no chance: the weight falls without a bound
+	runMost  = 16
+)
+
+// run returns how many of the last calls failed in a row, and the weight that
+// leaves.
+func (t *target) run() (failed int, left float64) {
+	for i := range min(t.calls.len(), runMost) {
+		if one := t.calls.last(i); one.bad < one.n {
+			break
+		}
+		failed++
+	}
+	if failed < 2 {
+		return failed, 1
+	}
+	q, k := t.burst.rate.mean(priorBurst), float64(failed-1)
+	return failed, 1 - (runPrior*q+k)/(runPrior+k)
+}
+
 // weigh publishes what t deserves. Account trouble and an outage take all
 // traffic away; other faults shed at most shedCap in shedTime, lest many
 // callers stampede the peers.
@@ -68,9 +94,13 @@ func (e *Engine) weigh(t *target, at int64, clean bool) {
 	if e.set.quota == acts || e.set.quota == caps {
 		want *= math.Max(t.quotas.weight(), e.set.quotaFloor)
 	}
+	failed, left := t.run()
+	if e.set.may[errors97] == acts || e.set.may[errors97] == caps {
+		want = math.Min(want, math.Max(left, e.set.floor[errors97]))
+	}
 	want = math.Max(want, trickle)
 	want = math.Min(want, e.ceiling(t))
-	hard := t.belief.hard() || t.fam[famErrors].active && t.fam[famErrors].hyp == errors97
+	hard := failed >= runHard || t.belief.hard() || t.fam[famErrors].active && t.fam[famErrors].hyp == errors97
 	if t.account() || t.verdict == bellwether.Down {
 		want, hard = 0, true
 	}

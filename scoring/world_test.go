@@ -37,6 +37,7 @@ type world struct {
 	keep     bool
 	ticks    int // negative: none
 	last     scoring.Result
+	observed *bellwether.Observation // in the last record
 }
 
 // fleet is two models of each of three providers, in two regions.
@@ -186,7 +187,7 @@ func (w *world) fold(r bellwether.Record) {
 		w.records = append(w.records, r)
 	}
 	res := w.engine.Fold(r)
-	w.last = res
+	w.last, w.observed = res, r.Observation
 	w.changes = append(w.changes, res.Changes...)
 	if res.Routes != nil {
 		w.routes = res.Routes
