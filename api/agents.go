@@ -201,6 +201,9 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request) error {
 		p := s.deps.Plans.current.Load()
 		answer["plan"] = PlanInForce{Source: "server", Epoch: p.Epoch, Revision: p.Revision}
 	}
+	if s.deps.Grant != nil && h.Probing != nil {
+		answer["suspicion_budget"] = s.deps.Grant(name, *h.Probing)
+	}
 	answer["sent_at"] = time.Now().UTC()
 	return writeJSON(w, answer)
 }

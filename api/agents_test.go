@@ -200,11 +200,15 @@ func TestProbingIsShownOfEveryVantageAndAsMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		most, usd := 100, 2.5
 		w, _ := agentWorld(t, setup{deps: func(d *api.Deps) {
+			d.Grant = func(agent string, spent api.Probing) api.Grant {
+				return api.Grant{Day: 20777, Total: api.Budget{Probes: &spent.Today.Probes, USD: &usd}}
+			}
 			d.Probing = func() api.Probing {
-				return api.Probing{Jobs: 6, Health: &api.ProberHealth{Unwell: []string{"controls"}, Controls: []api.ControlState{{Control: "192.0.2.1:443", Error: "unreachable", Failures: 2}}, Files: 9, MaxFiles: 1024, Doubted: 3}, Sent: map[string]uint64{"suspicion": 9}, TotalBudget: api.Budget{Probes: &most, USD: &usd}, Today: api.Spent{Probes: 9, Unprobed: 5}}
+				return api.Probing{Jobs: 6, Granted: &api.Grant{Day: 20777, Total: api.Budget{Probes: &most}}, Health: &api.ProberHealth{Unwell: []string{"controls"}, Controls: []api.ControlState{{Control: "192.0.2.1:443", Error: "unreachable", Failures: 2}}, Files: 9, MaxFiles: 1024, Doubted: 3}, Sent: map[string]uint64{"suspicion": 9}, TotalBudget: api.Budget{Probes: &most, USD: &usd}, Today: api.Spent{Probes: 9, Unprobed: 5}}
 			}
 		}})
-		w.do("POST", "/v1/agents/frankfurt/hello", hello()).want(200)
+		w.do("POST", "/v1/agents/frankfurt/hello", hello()).want(200).says(`"suspicion_budget":{"day":20777,"target":{},"total":{"probes":4,"usd":2.5}}`)
+		w.get("/v1/probing").want(200).says(`"granted":{"day":20777,"target":{},"total":{"probes":100}}`)
 		w.get("/v1/probing").want(200).says(`{"vantage":"here","at":`, `"total_budget":{"probes":100,"usd":2.5}`, `"health":{"unwell":["controls"]`, `"max_files":1024`, `"vantage":"there","agent":"frankfurt"`, `"unprobed":2`)
 		w.get("/metrics").want(200).says(
 			`bellwether_suspicion_unprobed_today{agent="",vantage="here"} 5`, `bellwether_suspicion_spent_today{agent="frankfurt",unit="usd",vantage="there"} 0.5`,

@@ -61,6 +61,9 @@ type Deps struct {
 	Probe func(context.Context, ProbeFilter) ([]bellwether.Observation, error)
 	// Probing returns what this server's own scheduler does.
 	Probing func() Probing
+	// Grant returns what an agent may spend on suspicion today, by what it has
+	// spent. Nil: agents have budgets of their own.
+	Grant func(agent string, spent Probing) Grant
 	// Plans is the plan that agents follow.
 	Plans *Planner
 	// Acknowledge and Annotate write to an incident's timeline and return it

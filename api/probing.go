@@ -26,10 +26,13 @@ type Probing struct {
 	Missed  uint64            `json:"missed"`
 	Skipped uint64            `json:"skipped"`
 	// TotalBudget bounds suspicion on all targets in a day, TargetBudget on one.
-	TotalBudget  Budget          `json:"total_budget"`
-	TargetBudget Budget          `json:"target_budget"`
-	Today        Spent           `json:"suspicion_today"`
-	Targets      []TargetProbing `json:"targets"`
+	TotalBudget  Budget `json:"total_budget"`
+	TargetBudget Budget `json:"target_budget"`
+	Today        Spent  `json:"suspicion_today"`
+	// Granted is what agents may spend of this vantage's budgets; it is not in
+	// them any more.
+	Granted *Grant          `json:"granted,omitempty"`
+	Targets []TargetProbing `json:"targets"`
 	// Health is what the prober knows of its own condition.
 	Health *ProberHealth `json:"health,omitempty"`
 }
@@ -39,6 +42,13 @@ type Budget struct {
 	Probes *int     `json:"probes,omitempty"`
 	Tokens *int     `json:"tokens,omitempty"`
 	USD    *float64 `json:"usd,omitempty"`
+}
+
+// Grant is what suspicion may spend on one day at another vantage.
+type Grant struct {
+	Day    int64  `json:"day"` // days since 1970, UTC
+	Target Budget `json:"target"`
+	Total  Budget `json:"total"`
 }
 
 // Spent is what suspicion used today. Unprobed counts the probes that were left

@@ -25,6 +25,9 @@ type SchedulerOptions struct {
 	// Warmup sends every job once as soon as it is known (trigger warmup), so
 	// that nobody waits a whole interval for a first answer.
 	Warmup bool
+	// Ledger keeps suspicion within its budgets; nil means one of Probing's
+	// budgets that forgets with the process.
+	Ledger *Ledger
 	// Log tells of clock steps and spent budgets; nil discards.
 	Log *slog.Logger
 }
@@ -56,7 +59,7 @@ type Scheduler struct {
 	waiting  []*sending // due, without a slot yet, oldest first
 	slots    slots
 	suspects map[string]suspect
-	ledger   ledger
+	ledger   *Ledger
 	counts   counts
 	seen     time.Time // the wall clock at the last step
 }
@@ -87,13 +90,16 @@ func NewScheduler(jobs []Job, sender Sender, emit func(bellwether.Observation), 
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Ledger == nil {
+		o.Ledger = NewLedger(o.Probing)
+	}
 	limits := o.Probing.WithDefaults()
 	s := &Scheduler{
 		sender: sender, emit: emit, limits: limits, warmup: o.Warmup, log: o.Log,
 		wake:     make(chan struct{}, 1),
 		slots:    newSlots(limits),
 		suspects: map[string]suspect{},
-		ledger:   newLedger(limits.TargetBudget, limits.TotalBudget),
+		ledger:   o.Ledger,
 		counts:   newCounts(),
 	}
 	if err := s.Replace(jobs); err != nil {

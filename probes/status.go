@@ -26,8 +26,11 @@ type Status struct {
 	Missed   uint64            `json:"missed"`  // scheduled probes that could not be sent in time
 	Skipped  uint64            `json:"skipped"` // probes of suspicion left out because earlier ones were in flight
 	// Today is what suspicion used of its budgets today (UTC).
-	Today   Spent          `json:"suspicion_today"`
-	Budget  Budget         `json:"-"`
+	Today Spent `json:"suspicion_today"`
+	// Bounds are what suspicion may spend here today; Granted is what others may
+	// spend of the same budgets.
+	Bounds  Allowance      `json:"bounds"`
+	Granted Allowance      `json:"granted"`
 	Targets []TargetStatus `json:"targets"` // by id
 }
 
@@ -44,11 +47,11 @@ type TargetStatus struct {
 func (s *Scheduler) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ledger.turn(time.Now().Unix() / 86400)
+	today := s.ledger.Accounts(time.Now())
 	st := Status{
 		Jobs: len(s.order), InFlight: s.slots.all.flying, Waiting: len(s.waiting),
 		Sent: maps.Clone(s.counts.sent), Missed: s.counts.missed, Skipped: s.counts.skipped,
-		Today: s.ledger.all, Budget: s.limits.TotalBudget,
+		Today: today.All, Bounds: s.ledger.Bounds(time.Now()), Granted: today.Granted,
 	}
 	targets := map[string]*TargetStatus{}
 	for _, e := range s.order {
@@ -56,9 +59,7 @@ func (s *Scheduler) Status() Status {
 		t := targets[name]
 		if t == nil {
 			t = &TargetStatus{Target: name, InFlight: e.berth.own.flying, Interval: s.suspects[name].interval.Seconds()}
-			if a := s.ledger.targets[name]; a != nil {
-				t.Today = *a
-			}
+			t.Today = today.Targets[name]
 			targets[name] = t
 		}
 		if next := e.slow.at; !next.IsZero() && (t.Next.IsZero() || next.Before(t.Next)) {

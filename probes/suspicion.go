@@ -75,8 +75,8 @@ func (s *Scheduler) fireFast(a *alarm, now time.Time) {
 		return
 	}
 	held := worst(j, now)
-	if !s.ledger.hold(j.Target.ID, held) {
-		if s.ledger.of(j.Target.ID).Unprobed == 1 {
+	if ok, first := s.ledger.hold(j.Target.ID, held); !ok {
+		if first {
 			s.log.Warn("budget of suspicion is spent for today", "target", j.Target.ID)
 		}
 		return

@@ -73,32 +73,53 @@ type Clock struct {
 	Error  float64 // seconds; Offset is at most so far from the truth
 }
 
+// Heard is what a server answers to a hello.
+type Heard struct {
+	Clock
+	// Budget is what suspicion may spend here today; nil where the server does
+	// not divide its budgets.
+	Budget *Grant
+}
+
+// Grant is what suspicion may spend on one day. Nil numbers are no limits.
+type Grant struct {
+	Day           int64 // since 1970, UTC
+	Target, Total Allowed
+}
+
+// Allowed bounds suspicion on one target, or on all together.
+type Allowed struct {
+	Probes, Tokens *int
+	USD            *float64
+}
+
 // Hello tells the server how the agent of that name is, and measures the clock
 // by the midpoint of the exchange. What hello must hold is in the server's
 // openapi.yaml.
-func (c *Client) Hello(ctx context.Context, name string, hello any) (Clock, error) {
+func (c *Client) Hello(ctx context.Context, name string, hello any) (Heard, error) {
 	body, err := json.Marshal(hello)
 	if err != nil {
-		return Clock{}, fmt.Errorf("hello: %w", err)
+		return Heard{}, fmt.Errorf("hello: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	var got struct {
 		Received time.Time `json:"received_at"`
 		Sent     time.Time `json:"sent_at"`
+		Budget   *Grant    `json:"suspicion_budget"`
 	}
 	start := time.Now()
 	if err := c.call(ctx, http.MethodPost, "/v1/agents/"+url.PathEscape(name)+"/hello", nil, body, &got); err != nil {
-		return Clock{}, fmt.Errorf("hello: %w", err)
+		return Heard{}, fmt.Errorf("hello: %w", err)
 	}
 	trip := time.Since(start)
 	if got.Received.IsZero() || got.Sent.Before(got.Received) {
-		return Clock{}, errors.New("hello: the answer holds no time")
+		return Heard{}, errors.New("hello: the answer holds no time")
 	}
 	there := got.Sent.Sub(got.Received)
 	middle := got.Received.Add(there / 2)
-	return Clock{
+	return Heard{Budget: got.Budget, Clock: Clock{
 		Offset: start.Round(0).Add(trip / 2).Sub(middle).Seconds(),
 		Error:  max(0, trip-there).Seconds() / 2,
-	}, nil
+	}}, nil
 }

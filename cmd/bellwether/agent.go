@@ -28,7 +28,6 @@ const (
 // spool in place of the store, a courier in place of the pipeline.
 type agent struct {
 	cfg       AgentConfig
-	probing   probes.Probing
 	log       *slog.Logger
 	started   time.Time
 	client    *client.Client
@@ -37,6 +36,7 @@ type agent struct {
 	courier   *courier
 	prober    *probes.Prober
 	guard     *probes.Guard
+	ledger    *probes.Ledger
 	scheduler *probes.Scheduler
 	orders    *orders
 }
@@ -44,7 +44,7 @@ type agent struct {
 // newAgent opens the spool and ties everything together. Run runs it; Close
 // lets go of what an agent that never ran took hold of.
 func newAgent(cfg Config, log *slog.Logger) (_ *agent, err error) {
-	a := &agent{cfg: cfg.Agent.withDefaults(cfg.Vantage), probing: cfg.Probing, log: log, started: time.Now().UTC(), clock: &agentClock{}}
+	a := &agent{cfg: cfg.Agent.withDefaults(cfg.Vantage), log: log, started: time.Now().UTC(), clock: &agentClock{}}
 	if a.cfg.Server == "" {
 		return nil, codeError{exitUsage, errors.New("agent.server: is missing; write the address of the server that observations go to")}
 	}
@@ -77,7 +77,12 @@ func newAgent(cfg Config, log *slog.Logger) (_ *agent, err error) {
 		}
 	}()
 	a.courier = &courier{spool: a.spool, to: a.client, clock: a.clock, log: log}
-	a.scheduler, err = probes.NewScheduler(nil, a.guard, a.courier.Observed, probes.SchedulerOptions{Probing: cfg.Probing, Warmup: true, Log: log})
+	if a.ledger, err = probes.OpenLedger(filepath.Join(a.cfg.Spool.Dir, ledgerFile), cfg.Probing, log); err != nil {
+		return nil, err
+	}
+	a.ledger.Obey(&probes.Allowance{}) // nothing before the server has spoken
+	a.scheduler, err = probes.NewScheduler(nil, a.guard, a.courier.Observed,
+		probes.SchedulerOptions{Probing: cfg.Probing, Warmup: true, Ledger: a.ledger, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +111,11 @@ func (a *agent) Close() {
 	if err := a.spool.Close(); err != nil {
 		a.log.Error("close the spool", "err", err)
 	}
+	if a.ledger != nil {
+		if err := a.ledger.Close(); err != nil {
+			a.log.Error("close the ledger of suspicion", "err", err)
+		}
+	}
 	a.prober.Close()
 	a.client.Close()
 }
@@ -126,9 +136,10 @@ func (a *agent) Run(ctx context.Context) error {
 func (a *agent) greet(ctx context.Context) error {
 	heard, reached := time.Now(), true
 	for first := true; ctx.Err() == nil; {
-		clock, err := a.client.Hello(ctx, a.cfg.Name, a.hello())
+		said, err := a.client.Hello(ctx, a.cfg.Name, a.hello())
 		if err == nil {
-			a.clock.add(clock)
+			a.clock.add(said.Clock)
+			a.ledger.Obey(allowance(said.Budget))
 			heard = time.Now()
 		} else if ctx.Err() == nil && reached {
 			a.log.Warn("the server does not answer", "err", err)
@@ -156,19 +167,21 @@ func (a *agent) hello() api.Hello {
 		h.ClockOffset, h.ClockError = &c.Offset, c.Error
 	}
 	h.Plan, h.Troubles = a.orders.state()
-	p := probingView(a.scheduler.Status(), a.probing, a.guard.Health())
+	p := probingView(a.scheduler.Status(), a.guard.Health())
 	h.Probing = &p
 	return h
 }
 
 // probingView is a scheduler's status as the API shows it.
-func probingView(st probes.Status, limits probes.Probing, health probes.Health) api.Probing {
-	limits = limits.WithDefaults()
+func probingView(st probes.Status, health probes.Health) api.Probing {
 	spent := func(s probes.Spent) api.Spent {
 		return api.Spent{Probes: s.Probes, Tokens: s.Tokens, USD: s.USD, Unprobed: s.Unprobed}
 	}
 	v := api.Probing{Jobs: st.Jobs, InFlight: st.InFlight, Waiting: st.Waiting, Sent: st.Sent, Missed: st.Missed, Skipped: st.Skipped,
-		TotalBudget: budgetView(limits.TotalBudget), TargetBudget: budgetView(limits.TargetBudget), Today: spent(st.Today)}
+		TotalBudget: budgetView(st.Bounds.Total), TargetBudget: budgetView(st.Bounds.Target), Today: spent(st.Today)}
+	if g := grantView(st.Granted); st.Granted.Target != (probes.Budget{}) || st.Granted.Total != (probes.Budget{}) {
+		v.Granted = &g
+	}
 	v.Health = healthView(health)
 	for _, t := range st.Targets {
 		v.Targets = append(v.Targets, api.TargetProbing{Target: t.Target, InFlight: t.InFlight, Next: t.Next.UTC(), Interval: t.Interval, Today: spent(t.Today)})

@@ -137,11 +137,16 @@ func TestAnAgentTakesItsPlanFromTheServerAndLooksHarderWithIt(t *testing.T) {
 			Vantage, Agent string
 			Today          struct{ Probes int }                   `json:"suspicion_today"`
 			Budget         struct{ Probes, Tokens, USD *float64 } `json:"total_budget"`
+			Granted        *struct {
+				Total struct{ Probes *float64 }
+			}
 		}
 	}
 	get(t, api+"/v1/probing", &probing)
 	if v := probing.Vantages; len(v) != 2 || v[0].Vantage != "test" || v[0].Today.Probes == 0 || v[1].Agent != "outpost" || v[1].Budget.Probes == nil {
 		t.Errorf("probing is %+v, want the server's own vantage and the agent's", v)
+	} else if v[0].Granted == nil || *v[0].Budget.Probes+*v[0].Granted.Total.Probes != 200_000 || *v[1].Budget.Probes == 0 || *v[1].Budget.Probes > *v[0].Granted.Total.Probes {
+		t.Errorf("budgets are %+v, want both to share the one of the config", v)
 	}
 	p.stop(t)
 	server.stop(t)

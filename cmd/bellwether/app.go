@@ -39,7 +39,8 @@ type app struct {
 	pipeline  *pipeline
 	publisher *publisher
 	prober    *probes.Prober
-	guard     *probes.Guard // doubts the prober
+	guard     *probes.Guard  // doubts the prober
+	ledger    *probes.Ledger // what suspicion may spend
 	scheduler *probes.Scheduler
 	alerts    *alerts
 	dispatch  *alerting.Dispatcher
@@ -133,6 +134,11 @@ func (a *app) Close() {
 	}
 	if a.prober != nil {
 		a.prober.Close()
+	}
+	if a.ledger != nil {
+		if err := a.ledger.Close(); err != nil {
+			a.log.Error("close the ledger of suspicion", "err", err)
+		}
 	}
 	if a.store != nil {
 		if err := a.store.Close(); err != nil {
@@ -257,8 +263,11 @@ func (a *app) startProbing(cfg Config, warmup bool) error {
 	if err != nil {
 		return fmt.Errorf("probing: %w", err)
 	}
+	if a.ledger, err = probes.OpenLedger(filepath.Join(filepath.Dir(cfg.Store.File()), ledgerFile), cfg.Probing, a.log); err != nil {
+		return fmt.Errorf("probing: %w", err)
+	}
 	a.scheduler, err = probes.NewScheduler(jobs, a.guard, a.pipeline.Observed,
-		probes.SchedulerOptions{Probing: cfg.Probing, Warmup: warmup, Log: a.log})
+		probes.SchedulerOptions{Probing: cfg.Probing, Warmup: warmup, Ledger: a.ledger, Log: a.log})
 	return err
 }
 
@@ -326,7 +335,7 @@ func (a *app) startServing(cfg Config) error {
 	var err error
 	a.server, err = api.New(cfg.Server, api.Deps{
 		Board: a.board, Store: a.store, Facts: a.factsNow, Assessments: a.pipeline.Assessments,
-		Ingest: a.pipeline.Ingest, Override: a.pipeline.Override, Probe: a.probe, Probing: a.probing, Plans: a.plans,
+		Ingest: a.pipeline.Ingest, Override: a.pipeline.Override, Probe: a.probe, Probing: a.probing, Grant: a.grant, Plans: a.plans,
 		Acknowledge: a.alerts.Ack, Annotate: a.alerts.Annotate,
 		Attainments: a.attainments, WriteSLOs: slo.WriteCSV, Ready: a.ready, Lost: a.journal.Lost,
 		UI: ui.Handler(), Log: a.log,

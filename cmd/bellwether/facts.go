@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/bellwether-llm/bellwether/api"
+	"github.com/bellwether-llm/bellwether/api/client"
 	"github.com/bellwether-llm/bellwether/probes"
 )
 
@@ -47,8 +49,52 @@ func (a *app) planWork(cfg Config) error {
 
 // probing serves GET /v1/probing.
 func (a *app) probing() api.Probing {
-	return probingView(a.scheduler.Status(), a.cfg.Load().Probing, a.guard.Health())
+	return probingView(a.scheduler.Status(), a.guard.Health())
 }
+
+// grant serves the hellos of agents: the budgets of suspicion are one for all
+// vantages, and each is told what it may spend of them.
+func (a *app) grant(agent string, said api.Probing) api.Grant {
+	now, n := time.Now(), len(a.cfg.Load().places())
+	spent := probes.Accounts{Day: now.Unix() / 86400, All: spentOf(said.Today), Targets: map[string]probes.Spent{}}
+	for _, t := range said.Targets {
+		spent.Targets[t.Target] = spentOf(t.Today)
+	}
+	return grantView(a.ledger.Grant(agent, n, spent, now))
+}
+
+func spentOf(s api.Spent) probes.Spent {
+	return probes.Spent{Probes: s.Probes, Tokens: s.Tokens, USD: s.USD, Unprobed: s.Unprobed}
+}
+
+func grantView(a probes.Allowance) api.Grant {
+	return api.Grant{Day: a.Day, Target: budgetView(a.Target), Total: budgetView(a.Total)}
+}
+
+// allowance is a server's word as a ledger understands it.
+func allowance(g *client.Grant) *probes.Allowance {
+	if g == nil {
+		return nil
+	}
+	budget := func(a client.Allowed) probes.Budget {
+		b := probes.Budget{Probes: -1, Tokens: -1, USD: -1}
+		if a.Probes != nil {
+			b.Probes = *a.Probes
+		}
+		if a.Tokens != nil {
+			b.Tokens = *a.Tokens
+		}
+		if a.USD != nil {
+			b.USD = *a.USD
+		}
+		return b
+	}
+	return &probes.Allowance{Day: g.Day, Target: budget(g.Target), Total: budget(g.Total)}
+}
+
+// ledgerFile holds what suspicion used of its budgets today, beside the
+// database or in an agent's spool.
+const ledgerFile = "suspicion-budget.ndjson"
 
 // healthView is a guard's snapshot as the API shows it.
 func healthView(h probes.Health) *api.ProberHealth {
