@@ -19,7 +19,15 @@ import (
 type Board struct {
 	publish sync.Mutex // serialises Publish
 	current atomic.Pointer[edition]
+
+	mu     sync.Mutex
+	recent [recentEditions]*edition // by revision, for what routers applied
 }
+
+const (
+	recentEditions = 16
+	mostSheets     = 64 // of one edition
+)
 
 // edition is one set of weights with its printed forms.
 type edition struct {
@@ -31,13 +39,17 @@ type edition struct {
 	bookmark *websocket.PreparedMessage
 
 	mu    sync.Mutex
-	parts map[string]*sheet // by route, printed when first asked for
+	parts map[part]*sheet // printed when first asked for
 }
+
+// part names a part of an edition: a route ("" for all), and the tag of what
+// the caller's region changes ("" for nothing).
+type part struct{ route, near string }
 
 // sheet is a document ready to be sent: as a body and as a message.
 type sheet struct {
+	routes  map[string]bellwether.RouteWeights
 	body    []byte
-	etag    string
 	message *websocket.PreparedMessage
 }
 
@@ -63,11 +75,25 @@ func (b *Board) Publish(w bellwether.Weights) {
 	}
 	w.Routes = presentable(w.Routes)
 	w.TTL, w.Hold = finite(w.TTL), finite(w.Hold)
-	e := &edition{weights: w, next: make(chan struct{}), parts: map[string]*sheet{}}
-	e.whole = printWeights(w, etag(w, ""))
+	e := &edition{weights: w, next: make(chan struct{}), parts: map[part]*sheet{}}
+	e.whole = printWeights(w)
 	e.bookmark = bookmark(w.Epoch, w.Revision)
+	b.mu.Lock()
+	b.recent[w.Revision%recentEditions] = e
+	b.mu.Unlock()
 	b.current.Store(e)
 	close(old.next)
+}
+
+// of returns the edition of a revision while it is remembered, else the
+// current one.
+func (b *Board) of(epoch string, revision uint64) *edition {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.recent[revision%recentEditions]; e != nil && e.weights.Epoch == epoch && e.weights.Revision == revision {
+		return e
+	}
+	return b.current.Load()
 }
 
 // Current returns the weights that hang there now; revision 0 of no epoch
@@ -78,26 +104,36 @@ func (b *Board) Current() bellwether.Weights { return b.current.Load().weights }
 // [Board.Current] now returns is published.
 func (b *Board) Next() <-chan struct{} { return b.current.Load().next }
 
-// part returns the document narrowed to route, "" for all of it. A route that
-// is not in it gives a document without routes.
-func (e *edition) part(route string) *sheet {
-	if route == "" {
+// part returns the document narrowed to route, "" for all of it, as it is for
+// a caller to whom near is near; nil for one whose place does not matter. A
+// route that is not in it gives a document without routes.
+func (e *edition) part(route string, near *nearby, facts func() Facts) *sheet {
+	if route == "" && near == nil {
 		return e.whole
+	}
+	k := part{route: route}
+	if near != nil {
+		k.near = near.tag
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if p := e.parts[route]; p != nil {
+	if p := e.parts[k]; p != nil {
 		return p
 	}
 	w := e.weights
-	w.Routes = map[string]bellwether.RouteWeights{}
-	rw, ok := e.weights.Routes[route]
-	if ok {
-		w.Routes[route] = rw
+	if route != "" {
+		w.Routes = map[string]bellwether.RouteWeights{}
+		if rw, ok := e.weights.Routes[route]; ok {
+			w.Routes[route] = rw
+		}
 	}
-	p := printWeights(w, etag(w, route))
-	if ok { // only what the config names is kept: bounded
-		e.parts[route] = p
+	if near != nil {
+		f := facts()
+		w.Routes = near.apply(w.Routes, &f)
+	}
+	p := printWeights(w)
+	if len(w.Routes) > 0 && len(e.parts) < mostSheets+len(e.weights.Routes) { // only what the config names is kept: bounded
+		e.parts[k] = p
 	}
 	return p
 }
@@ -107,21 +143,28 @@ func (e *edition) has(route string) bool {
 	return ok || route == ""
 }
 
-func etag(w bellwether.Weights, route string) string {
+// etag names a document: the set of weights, and what narrows or changes it.
+func etag(w bellwether.Weights, route, region string, near *nearby) string {
 	if route != "" {
 		route = ";route=" + route
 	}
-	return fmt.Sprintf("%q", fmt.Sprintf("%s-%d%s", w.Epoch, w.Revision, route))
+	if region != "" {
+		region = ";region=" + region
+	}
+	if near != nil {
+		region += ";near=" + near.tag
+	}
+	return fmt.Sprintf("%q", fmt.Sprintf("%s-%d%s%s", w.Epoch, w.Revision, route, region))
 }
 
 // printWeights encodes presentable weights, which cannot fail.
-func printWeights(w bellwether.Weights, tag string) *sheet {
+func printWeights(w bellwether.Weights) *sheet {
 	body, err := json.Marshal(w)
 	if err != nil {
 		panic("api: encode weights: " + err.Error()) // no number is NaN: cannot happen
 	}
 	return &sheet{
-		body: append(body, '\n'), etag: tag,
+		routes: w.Routes, body: append(body, '\n'),
 		message: prepared(slices.Concat([]byte(`{"type":"weights","weights":`), body, []byte{'}'})),
 	}
 }
@@ -154,9 +197,10 @@ func presentable(routes map[string]bellwether.RouteWeights) map[string]bellwethe
 		for i := range ts {
 			t := &ts[i]
 			t.Weight, t.Share, t.BaseWeight, t.Score = finite(t.Weight), finite(t.Share), finite(t.BaseWeight), finite(t.Score)
+			t.Preference, t.WouldShare = finite(t.Preference), finiteAt(t.WouldShare)
 			t.Reasons = reasons(t.Reasons)
 		}
-		r.Targets = ts
+		r.Targets, r.Rollout = ts, finiteAt(r.Rollout)
 		out[name] = r
 	}
 	return out
@@ -178,6 +222,15 @@ func finite(v float64) float64 {
 		return 0
 	}
 	return v
+}
+
+// finiteAt copies the number at v, where there is one.
+func finiteAt(v *float64) *float64 {
+	if v == nil {
+		return nil
+	}
+	f := finite(*v)
+	return &f
 }
 
 // list returns s, or an empty list where it is nil, so that JSON has [] and

@@ -326,14 +326,14 @@ func TestContractRefusesWhatIsNotDescribed(t *testing.T) {
 		"a missing":    {get("/v1/routers"), 200, `{}`},
 		"a wrong type": {get("/v1/routers"), 200, `{"routers":{}}`},
 		"a nested one": {get("/v1/routers"), 200, `{"routers":[{"name":"r","epoch":"e","revision":1,"at":"2026-11-20T16:20:00Z","connected":true,"behind":0,"more":1}]}`},
-		"a bad time":   {get("/v1/routers"), 200, `{"routers":[{"name":"r","epoch":"e","revision":1,"at":"yesterday","connected":true,"behind":0}]}`},
+		"a bad time":   {get("/v1/routers"), 200, `{"routers":[{"name":"r","epoch":"e","revision":1,"at":"yesterday","connected":true,"behind":0,"split":[]}]}`},
 		"a parameter":  {get("/v1/routers?x=1"), 200, `{"routers":[]}`},
 	} {
 		if c.check(tt.r, tt.status, jsonHeader, []byte(tt.body)) == nil {
 			t.Errorf("%s that is not described passed", name)
 		}
 	}
-	good := `{"routers":[{"name":"r","epoch":"e","revision":1,"at":"2026-11-20T16:20:00Z","connected":true,"behind":0}]}`
+	good := `{"routers":[{"name":"r","epoch":"e","revision":1,"at":"2026-11-20T16:20:00Z","connected":true,"behind":0,"split":[]}]}`
 	if err := c.check(get("/v1/routers"), 200, jsonHeader, []byte(good)); err != nil {
 		t.Errorf("a described answer: %v", err)
 	}

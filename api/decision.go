@@ -28,7 +28,7 @@ type decision struct {
 func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 	p := readParams(r)
 	name, session, exclude := p.id("route"), p.text("session"), p.ids("exclude")
-	p.id("region")
+	region := p.id("region")
 	if name == "" {
 		p.fault("route", "is required")
 	}
@@ -40,7 +40,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 	if e.blank {
 		return unavailable("no weights have been published yet; ask again in a moment")
 	}
-	rw, ok := e.weights.Routes[name]
+	rw, ok := s.sheet(e, following{route: name, region: region}).routes[name]
 	if !ok {
 		return notFound("route", name)
 	}

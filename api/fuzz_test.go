@@ -98,7 +98,7 @@ func fuzzWords[T any](t *testing.T, body []byte, known map[string]bool, now time
 func FuzzQueries(f *testing.F) {
 	for _, seed := range []string{
 		"", "after=1&wait=30s&epoch=e&route=chat", "range=1h&step=10s&points=5", "from=2026-01-01&to=2026-02-01T00:00:00Z&limit=3&cursor=x",
-		"step=400d&range=1s", "from=1970-01-01&to=1971-01-01", "wait=9223372036854775807ns", "down=a,b&down=c", "%zz", "after=99999999999999999999", "points=2000&range=400d&step=1s",
+		"step=400d&range=1s", "from=1970-01-01&to=1971-01-01", "wait=9223372036854775807ns", "down=a,b&down=c", "name=r&after=1&split=a:b:1,a:c:2&split=x", "%zz", "after=99999999999999999999", "points=2000&range=400d&step=1s",
 	} {
 		f.Add(seed)
 	}
@@ -127,10 +127,20 @@ func FuzzQueries(f *testing.F) {
 func FuzzApplied(f *testing.F) {
 	f.Add([]byte(`{"type":"applied","revision":4,"name":"router-3","epoch":"e"}`))
 	f.Add([]byte(`{"type":"applied","revision":-4,"name":"\u0000"}`))
+	f.Add([]byte(`{"type":"applied","revision":4,"name":"r","split":{"chat":{"gpt-us":3,"":1,"x":-1},"B":{"y":9}}}`))
 	f.Add([]byte(`[]`))
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		if a, ok := parseApplied(msg); ok && (!validName(a.Name) || len(a.Epoch) > 100) {
 			t.Errorf("accepted %+v", a)
+		} else if ok {
+			newRouters().applied(a, "", map[string]bellwether.RouteWeights{"chat": {Targets: []bellwether.TargetWeight{{Target: "gpt-us", Share: 1}}}})
+			for route, by := range a.Split {
+				for target, n := range by {
+					if !bellwether.ValidID(route) || !bellwether.ValidID(target) || n < 1 {
+						t.Errorf("accepted %d of %q %q", n, route, target)
+					}
+				}
+			}
 		}
 	})
 }

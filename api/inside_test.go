@@ -58,7 +58,7 @@ func TestLeadingSpaceIsSkippedAcrossBuffers(t *testing.T) {
 func TestOnlySoManyRoutersAreRemembered(t *testing.T) {
 	rs, now := newRouters(), time.Now()
 	for i := range mostRouters + 5 {
-		rs.applied(bellwether.Applied{Name: fmt.Sprintf("router-%04d", i), Epoch: "e", Revision: 1, At: now.Add(time.Duration(i) * time.Millisecond)})
+		rs.applied(bellwether.Applied{Name: fmt.Sprintf("router-%04d", i), Epoch: "e", Revision: 1, At: now.Add(time.Duration(i) * time.Millisecond)}, "", nil)
 	}
 	vs := rs.views(now, bellwether.Weights{Epoch: "e", Revision: 3})
 	if len(vs) != mostRouters || vs[0].Name != "router-0005" || vs[0].Behind != 2 {
@@ -135,4 +135,19 @@ func TestCutKeepsCharactersWhole(t *testing.T) {
 			t.Fatalf("cut(%q, %d) = %q", s, n, got)
 		}
 	})
+}
+
+func TestAnEditionKeepsOnlySoManySheets(t *testing.T) {
+	b := NewBoard()
+	b.Publish(bellwether.Weights{Epoch: "e", Revision: 1, Routes: map[string]bellwether.RouteWeights{"chat": {Targets: []bellwether.TargetWeight{{Target: "t", Weight: 1, Share: 1}}}}})
+	e := b.current.Load()
+	for i := range 10 * mostSheets {
+		near := &nearby{tag: fmt.Sprint(i), factors: map[string]map[string]float64{"chat": {"t": 1}}}
+		if p := e.part("", near, func() Facts { return Facts{} }); p.routes["chat"].Targets[0].Share != 1 {
+			t.Fatalf("part %d = %+v", i, p.routes)
+		}
+	}
+	if len(e.parts) > mostSheets+1 {
+		t.Errorf("%d sheets are kept, want at most %d and one for each route", len(e.parts), mostSheets)
+	}
 }

@@ -10,7 +10,12 @@ import (
 
 // writePage answers with one page of a listing under its name.
 func writePage[T any](w http.ResponseWriter, r *http.Request, name string, page []T, next string) error {
-	answer := map[string]any{name: list(page)}
+	return writePageWith(w, r, name, page, next, map[string]any{})
+}
+
+// writePageWith answers with one page and with more beside it.
+func writePageWith[T any](w http.ResponseWriter, r *http.Request, name string, page []T, next string, answer map[string]any) error {
+	answer[name] = list(page)
 	if next != "" {
 		answer["next_cursor"] = next
 		q := r.URL.Query()

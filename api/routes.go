@@ -103,7 +103,7 @@ func imagine(route bellwether.Route, now bellwether.RouteWeights, down []string)
 			c, published := current[m.Target]
 			t := shares.Target{Tier: tier, Base: m.Base(), Weight: 1}
 			if published {
-				t.Weight, t.Dead = c.Weight, c.State == bellwether.Down
+				t.Weight, t.Preference, t.Dead = c.Weight, c.Preference, c.Weight == 0
 			}
 			if slices.Contains(down, m.Target) {
 				t.Weight, t.Dead = 0, true
@@ -119,6 +119,17 @@ func imagine(route bellwether.Route, now bellwether.RouteWeights, down []string)
 	}
 	then, panicked := shares.Compute(ts, shares.Policy{StandbyShare: route.StandbyShare, Overprovision: route.Overprovision})
 	shares.Round(then)
+	if now.Rollout != nil { // the rest of the traffic does not follow
+		for i, t := range v.Targets {
+			c := current[t.Target]
+			would := c.Share
+			if c.WouldShare != nil {
+				would = *c.WouldShare
+			}
+			then[i] = max(0, c.Share+*now.Rollout*(then[i]-would))
+		}
+		shares.Round(then)
+	}
 	v.Panic = panicked
 	for i := range v.Targets {
 		v.Targets[i].Then = then[i]

@@ -23,28 +23,29 @@ import (
 // Server serves the API. Make one with [New]; all methods are safe for
 // concurrent use.
 type Server struct {
-	config   Config
-	deps     Deps
-	log      *slog.Logger
-	guard    *guard
-	streams  *streams
-	routers  *routers
-	agents   *agents
-	results  *results
-	notes    notes
-	told     *told
-	upgrader websocket.Upgrader
-	hub      *hub
-	hour     *hour
-	stale    *stale
-	metrics  *metrics
-	reloads  *reloads
-	started  time.Time
-	unkept   *complaints // about observations that the store did not take
-	logins   *rate.Limiter
-	probing  chan struct{} // one token: probes on request
-	reading  chan struct{} // a few: requests that read much
-	handler  http.Handler
+	config    Config
+	deps      Deps
+	log       *slog.Logger
+	guard     *guard
+	streams   *streams
+	routers   *routers
+	agents    *agents
+	results   *results
+	notes     notes
+	told      *told
+	failovers *failovers
+	upgrader  websocket.Upgrader
+	hub       *hub
+	hour      *hour
+	stale     *stale
+	metrics   *metrics
+	reloads   *reloads
+	started   time.Time
+	unkept    *complaints // about observations that the store did not take
+	logins    *rate.Limiter
+	probing   chan struct{} // one token: probes on request
+	reading   chan struct{} // a few: requests that read much
+	handler   http.Handler
 }
 
 // New returns a server. It validates cfg and deps, and starts nothing.
@@ -62,7 +63,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		config: cfg, deps: deps, log: deps.Log, guard: newGuard(cfg), streams: newStreams(), routers: newRouters(), agents: newAgents(), results: newResults(), told: newTold(),
+		config: cfg, deps: deps, log: deps.Log, guard: newGuard(cfg), streams: newStreams(), routers: newRouters(), agents: newAgents(), results: newResults(), told: newTold(), failovers: newFailovers(),
 		hub: newHub(), hour: newHour(time.Now()), stale: &stale{targets: map[string]bool{}},
 		logins: rate.NewLimiter(2, 10), probing: make(chan struct{}, 1), reading: make(chan struct{}, 4),
 	}
@@ -146,6 +147,8 @@ func (s *Server) endpoints() []endpoint {
 		{"GET /v1/weights", Read, 0, s.weights},
 		{"GET /v1/weights/watch", Read, 0, s.watch},
 		{"GET /v1/routers", Read, 0, bare(s.listRouters)},
+		{"GET /v1/failovers", Read, 0, s.listFailovers},
+		{"POST /v1/failovers", Observe, wordsBody, bare(s.takeFailovers)},
 		{"GET /v1/decision", Read, 0, s.decide},
 		{"GET /v1/routes", Read, 0, bare(s.routes)},
 		{"GET /v1/routes/{name}/preview", Read, 0, s.preview},

@@ -19,7 +19,7 @@ const (
 	pingEvery     = 20 * time.Second
 	silenceLimit  = 60 * time.Second // a watcher not heard of for so long is gone
 	writeLimit    = 10 * time.Second // a watcher that does not read for so long is gone
-	messageLimit  = 4096             // bytes of one message from a watcher
+	messageLimit  = 128 << 10        // bytes of one message from a watcher
 )
 
 // watch serves the weights as they change over a WebSocket.
@@ -80,7 +80,7 @@ func (v *watcher) tell() {
 	for {
 		e := v.server.deps.Board.current.Load()
 		if !e.blank && !v.current(e) {
-			if !v.send(e.part(v.route).message) {
+			if !v.send(v.server.sheet(e, v.following).message) {
 				return
 			}
 			v.after, v.hasAfter, v.epoch = e.weights.Revision, true, e.weights.Epoch
@@ -134,19 +134,20 @@ func (v *watcher) listen() {
 			v.router = a.Name
 			v.server.routers.joined(a.Name)
 		}
-		v.server.routers.applied(a)
+		v.server.heard(a, v.region)
 	}
 }
 
 func parseApplied(msg []byte) (bellwether.Applied, bool) {
 	var m struct {
-		Type     string `json:"type"`
-		Name     string `json:"name"`
-		Epoch    string `json:"epoch"`
-		Revision uint64 `json:"revision"`
+		Type     string                    `json:"type"`
+		Name     string                    `json:"name"`
+		Epoch    string                    `json:"epoch"`
+		Revision uint64                    `json:"revision"`
+		Split    map[string]map[string]int `json:"split"`
 	}
 	if json.Unmarshal(msg, &m) != nil || m.Type != "applied" || !validName(m.Name) || len(m.Epoch) > 100 {
 		return bellwether.Applied{}, false
 	}
-	return bellwether.Applied{Name: m.Name, Epoch: m.Epoch, Revision: m.Revision, At: time.Now()}, true
+	return bellwether.Applied{Name: m.Name, Epoch: m.Epoch, Revision: m.Revision, At: time.Now(), Split: soundSplit(m.Split)}, true
 }

@@ -20,14 +20,15 @@ type following struct {
 	hasAfter bool
 	epoch    string
 	route    string
+	region   string
 	name     string
+	sent     map[string]map[string]int // by route and target, since the last word
 	wait     time.Duration
 }
 
 // parseFollowing reads what pollers and watchers have in common.
 func parseFollowing(p *params) following {
-	f := following{epoch: p.text("epoch"), route: p.id("route")}
-	p.id("region")
+	f := following{epoch: p.text("epoch"), route: p.id("route"), region: p.id("region")}
 	if s := p.text("after"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
@@ -48,6 +49,9 @@ func parsePoll(r *http.Request) (following, error) {
 	f.wait = p.wait()
 	if f.name = p.text("name"); f.name != "" && !validName(f.name) {
 		p.fault("name", "must be 1 to 100 printable bytes")
+	}
+	if f.sent = p.parseSplit("split"); len(f.sent) > 0 && (f.name == "" || !f.hasAfter) {
+		p.fault("split", "stands with name and after: who sent the requests, and which revision it has in force")
 	}
 	return f, p.err()
 }
@@ -91,18 +95,36 @@ func (s *Server) weights(w http.ResponseWriter, r *http.Request) error {
 	}
 	e := s.deps.Board.current.Load()
 	if f.name != "" && f.hasAfter && f.after <= e.weights.Revision {
-		s.routers.applied(bellwether.Applied{Name: f.name, Epoch: orElse(f.epoch, e.weights.Epoch), Revision: f.after, At: time.Now()})
+		s.heard(bellwether.Applied{Name: f.name, Epoch: orElse(f.epoch, e.weights.Epoch), Revision: f.after, At: time.Now(), Split: f.sent}, f.region)
 	}
 	known := func(e *edition) bool {
 		if f.hasAfter {
 			return f.current(e)
 		}
-		return matches(r.Header.Get("If-None-Match"), etag(e.weights, f.route))
+		return matches(r.Header.Get("If-None-Match"), s.etag(e, f))
 	}
 	if e, err = s.await(r, e, f.wait, known); err != nil || e == nil {
 		return err
 	}
-	return s.writeWeights(w, e, f.route, known(e))
+	return s.writeWeights(w, e, f, known(e))
+}
+
+// nearby returns what the place of a follower changes about what it follows.
+func (s *Server) nearby(f following) *nearby {
+	if f.region == "" {
+		return nil
+	}
+	facts := s.deps.Facts()
+	return facts.nearby(f.region, f.route)
+}
+
+func (s *Server) etag(e *edition, f following) string {
+	return etag(e.weights, f.route, f.region, s.nearby(f))
+}
+
+// sheet returns the document that a follower gets of an edition.
+func (s *Server) sheet(e *edition, f following) *sheet {
+	return e.part(f.route, s.nearby(f), s.deps.Facts)
 }
 
 // await returns the first edition from e on that the caller does not have, or
@@ -128,23 +150,22 @@ func (s *Server) await(r *http.Request, e *edition, wait time.Duration, known fu
 	return e, nil
 }
 
-func (s *Server) writeWeights(w http.ResponseWriter, e *edition, route string, known bool) error {
+func (s *Server) writeWeights(w http.ResponseWriter, e *edition, f following, known bool) error {
 	if e.blank {
 		return unavailable("no weights have been published yet; ask again in a moment")
 	}
-	if !e.has(route) {
-		return notFound("route", route)
+	if !e.has(f.route) {
+		return notFound("route", f.route)
 	}
-	p := e.part(route)
 	h := w.Header()
-	h.Set("ETag", p.etag)
+	h.Set("ETag", s.etag(e, f))
 	h.Set("Cache-Control", fmt.Sprintf("max-age=%d, stale-if-error=%d", int(e.weights.TTL), int(e.weights.Hold)))
 	if known {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	h.Set("Content-Type", "application/json")
-	_, _ = w.Write(p.body) // the caller has gone; nothing to do
+	_, _ = w.Write(s.sheet(e, f).body) // the caller has gone; nothing to do
 	return nil
 }
 

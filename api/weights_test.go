@@ -40,7 +40,7 @@ func TestARouteFilterIsInTheETag(t *testing.T) {
 		w := newWorld(t, setup{})
 		w.board.Publish(edition(7))
 		a := w.get("/v1/weights?route=batch&region=eu").want(200)
-		if got, want := a.header.Get("ETag"), `"e1-7;route=batch"`; got != want {
+		if got, want := a.header.Get("ETag"), `"e1-7;route=batch;region=eu"`; got != want {
 			t.Errorf("ETag is %s, want %s", got, want)
 		}
 		var got bellwether.Weights
@@ -48,8 +48,8 @@ func TestARouteFilterIsInTheETag(t *testing.T) {
 		if len(got.Routes) != 1 || len(got.Routes["batch"].Targets) != 1 {
 			t.Errorf("GET ?route=batch = %s, want that route only", a.body)
 		}
-		w.get("/v1/weights?route=batch", "If-None-Match", `"e1-7"`).want(200)
-		w.get("/v1/weights?route=batch", "If-None-Match", `"e1-7;route=batch"`).want(304)
+		w.get("/v1/weights?route=batch&region=eu", "If-None-Match", `"e1-7"`).want(200)
+		w.get("/v1/weights?route=batch&region=eu", "If-None-Match", `"e1-7;route=batch;region=eu"`).want(304)
 		w.get("/v1/weights?route=nope").want(404).says("nope")
 	})
 }

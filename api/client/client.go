@@ -68,6 +68,7 @@ type Client struct {
 	applied uint64          // last revision that the caller applied
 	told    uint64          // last one that the server was told, on this socket
 	epoch   string          // of what was last delivered
+	unsaid  split           // sent, and not yet told
 }
 
 // New returns a client. It validates c and neither dials nor starts anything.

@@ -77,13 +77,20 @@ func (c *Client) Applied(revision uint64) {
 
 // tellApplied is called with mu held.
 func (c *Client) tellApplied() {
-	if c.conn == nil || c.config.Name == "" || c.applied == 0 || c.applied == c.told {
+	if c.conn == nil || c.config.Name == "" || c.applied == 0 || (c.applied == c.told && c.unsaid.empty()) {
 		return
 	}
+	m := map[string]any{"type": "applied", "name": c.config.Name, "epoch": c.epoch, "revision": c.applied}
+	said := c.unsaid.take(pairsInMessage)
+	if !said.empty() {
+		m["split"] = said
+	}
 	_ = c.conn.SetWriteDeadline(time.Now().Add(2 * time.Second))
-	if c.conn.WriteJSON(map[string]any{"type": "applied", "name": c.config.Name, "epoch": c.epoch, "revision": c.applied}) == nil {
+	if c.conn.WriteJSON(m) == nil {
 		c.told = c.applied
-	} // else the reader finds out, and the next socket says it
+		return
+	}
+	c.unsaid.add(said) // the reader finds out, and the next socket says it
 }
 
 // follower is one Watch at work.
@@ -196,13 +203,10 @@ func (f *follower) poll(ctx context.Context, until time.Time, reason error) erro
 	for time.Now().Before(until) {
 		v := f.query()
 		v.Set("wait", strconv.Itoa(int(pollWait.Seconds()))+"s")
-		c.mu.Lock()
-		if c.config.Name != "" && f.have && c.applied == f.revision {
-			v.Set("name", c.config.Name)
-		}
-		c.mu.Unlock()
+		said := c.tellByPoll(f, v)
 		w, changed, err := c.pollOnce(ctx, v)
 		if err != nil {
+			c.again(said)
 			if e, ok := errors.AsType[*Error](err); ok {
 				e.polled = true
 			}
@@ -216,6 +220,37 @@ func (f *follower) poll(ctx context.Context, until time.Time, reason error) erro
 		}
 	}
 	return nil
+}
+
+// tellByPoll adds to a poll what the server is to know of the caller, and
+// returns the split that it carries.
+func (c *Client) tellByPoll(f *follower, v url.Values) split {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.config.Name == "" || !f.have || c.applied != f.revision {
+		return nil
+	}
+	v.Set("name", c.config.Name)
+	said, long := c.unsaid.take(pairsInPoll), 0
+	for route, by := range said {
+		for target, n := range by {
+			pair := route + ":" + target + ":" + strconv.Itoa(n)
+			v.Add("split", pair)
+			long += len(pair)
+		}
+	}
+	if long > longestSplit { // of one route that no address holds: it is not told
+		v.Del("split")
+		return nil
+	}
+	return said
+}
+
+// again takes back what a poll did not carry through.
+func (c *Client) again(said split) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unsaid.add(said)
 }
 
 func (c *Client) pollOnce(ctx context.Context, v url.Values) (bellwether.Weights, bool, error) {
