@@ -50,15 +50,11 @@ func (e *Engine) assess(t *target) bellwether.Assessment {
 // measures reports whether t has what hypothesis i is about.
 func (t *target) measures(i int) bool {
 	f := table[i].family
-	if f == famErrors || f == famSanity {
-		return true
-	}
-	k, _ := f.measured(i)
-	if f == famJoint {
-		k = kindFirst
+	if c := f.class(); c == counts || c == texts {
+		return t.active.has(i)
 	}
 	for _, s := range t.series {
-		if s.measures[k].ready() {
+		if s.measures[f.kind()].ready() {
 			return true
 		}
 	}
@@ -68,26 +64,21 @@ func (t *target) measures(i int) bool {
 func (e *Engine) evidence(t *target, i int) bellwether.Evidence {
 	f := table[i].family
 	ev := bellwether.Evidence{
-		Hypothesis: table[i].name, Signal: wireSignal(t, f), Nats: round4(t.bank.nats[i]),
+		Hypothesis: t.hypothesis(i), Signal: wireSignal(t, f), Nats: round4(t.bank.nats[i]),
 		Threshold: round4(e.need(t, i, e.now)), Since: stamp(t.bank.since[i]),
 	}
 	if t.bank.nats[i] == 0 {
 		return ev
 	}
-	switch f {
-	case famErrors, famSanity:
-		c := t.callsSince(t.bank.since[i])
-		if f == famSanity {
-			c = t.answersSince(t.bank.since[i])
-		}
+	switch f.class() {
+	case counts, texts:
+		c := t.countSince(f, t.bank.since[i])
 		lo, hi := c.interval()
 		ev.Effect, ev.EffectLow, ev.EffectHigh = round4(c.rate()), round4(lo), round4(hi)
 	default:
-		k, _ := f.measured(i)
-		if f == famJoint {
-			k = kindFirst
-		}
-		if eff := t.effectSince(f, k, t.bank.since[i]); eff.n > 0 {
+		if eff := t.effectSince(f, f.kind(), t.bank.since[i]); eff.n > 0 && f.natural() {
+			ev.Effect, ev.EffectLow, ev.EffectHigh = round4(eff.middle), round4(eff.low), round4(eff.high)
+		} else if eff.n > 0 {
 			ev.Effect, ev.EffectLow, ev.EffectHigh = round4(math.Exp(eff.middle)), round4(math.Exp(eff.low)), round4(math.Exp(eff.high))
 		}
 	}
@@ -107,7 +98,7 @@ func (e *Engine) usual(t *target) []bellwether.Usual {
 	if sane > 0 && t.usualInsane() >= 0 {
 		us = append(us, bellwether.Usual{Signal: bellwether.Sanity, Median: round4(t.usualInsane()), Samples: sane})
 	}
-	for k, f := range [kinds]family{famFirst, famInter, famLonger} {
+	for k, f := range [kindsShown]family{famFirst, famInter, famLonger} {
 		h := &t.usual[k]
 		if h.total == 0 {
 			continue
@@ -120,5 +111,5 @@ func (e *Engine) usual(t *target) []bellwether.Usual {
 			Signal: wireSignal(t, f), P05: h.quantile(.05) - off, Median: h.quantile(.5) - off, P95: h.quantile(.95) - off, Samples: math.Round(h.total),
 		})
 	}
-	return us
+	return t.usualFurther(us)
 }

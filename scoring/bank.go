@@ -13,11 +13,8 @@ const mostNats = 1e6
 
 // add takes in what one observation says.
 func (b *bank) add(r *reading) {
-	for i, x := range r.ell {
-		if x == 0 {
-			continue
-		}
-		s := b.nats[i] + x
+	for rest, i := r.says.next(); i >= 0; rest, i = rest.next() {
+		s := b.nats[i] + r.ell[i]
 		if s <= 0 {
 			b.forget(i)
 			continue
@@ -27,15 +24,21 @@ func (b *bank) add(r *reading) {
 		}
 		b.nats[i] = min(s, mostNats)
 		switch table[i].family {
-		case famErrors, famJoint:
+		case famErrors, famJoint, famDisliked:
 			b.n[i] += r.calls
 			b.bad[i] += r.failed
 		case famSanity:
-			b.n[i]++
-			if r.badSane {
-				b.bad[i]++
-			}
+			b.count(i, r.badSane)
+		case famStrange:
+			b.count(i, r.oddText)
 		}
+	}
+}
+
+func (b *bank) count(i int, bad bool) {
+	b.n[i]++
+	if bad {
+		b.bad[i]++
 	}
 }
 
@@ -67,29 +70,38 @@ func (b *bank) clear(f family) {
 // before the witness rule. Series of one target may differ in how much their
 // signals vary; the highest threshold holds.
 func (e *Engine) threshold(t *target, i int) float64 {
-	switch f := table[i].family; f {
-	case famErrors:
+	f, run, h := table[i].family, t.allowed(i), 0.0
+	switch {
+	case f == famErrors:
 		return e.errorThreshold(t, i)
-	case famSanity:
-		h := 0.0
+	case f == famJoint:
+		h = e.jointThreshold(t)
+	case f == famStrange:
+		h = e.solver.texts(run)
+	case f == famSanity:
 		for _, s := range t.series {
-			if !s.passive {
-				h = max(h, e.solver.counts(table[i].p1, s.sane.bucket, t.lnRun))
+			if s.origin == fromProbe {
+				h = max(h, e.solver.counts(table[i].p1, s.sane.bucket, run))
 			}
 		}
-		return e.orBound(h, t)
-	case famJoint:
-		return e.orBound(e.jointThreshold(t), t)
+	case f == famDisliked:
+		for _, s := range t.series {
+			if s.origin == fromFeedback {
+				h = max(h, e.solver.rates(dislikeRate(i, bucketP(s.avail.bucket)), s.avail.bucket, run))
+			}
+		}
 	default:
-		k, at := f.measured(i)
-		h := 0.0
+		first, _ := f.span()
 		for _, s := range t.series {
-			if m := &s.measures[k]; m.ready() {
-				h = max(h, e.solver.ranks(m.fine(), m.usualBucket(at, t.interval), t.lnRun))
+			if m := s.measures[f.kind()]; m.ready() {
+				h = max(h, e.solver.ranks(m.fine(), m.usualBucket(i-first, t.interval), run))
 			}
 		}
-		return e.orBound(h, t)
 	}
+	if h == 0 {
+		return roundRun(run) // holds without any calibration
+	}
+	return h
 }
 
 // errorThreshold is the threshold of hypothesis i about errors: solved for the
@@ -111,18 +123,10 @@ func (e *Engine) errorThreshold(t *target, i int) float64 {
 	return min(h, bound)
 }
 
-// orBound falls back on the threshold that holds without any calibration.
-func (e *Engine) orBound(h float64, t *target) float64 {
-	if h == 0 {
-		return roundRun(t.lnRun)
-	}
-	return h
-}
-
 func (e *Engine) jointThreshold(t *target) float64 {
 	h := 0.0
 	for _, s := range t.series {
-		first, inter := &s.measures[kindFirst], &s.measures[kindInter]
+		first, inter := s.measures[kindFirst], s.measures[kindInter]
 		if !first.ready() {
 			continue
 		}
@@ -139,19 +143,6 @@ func (e *Engine) jointThreshold(t *target) float64 {
 func (m *measure) usualBucket(magnitude int, interval int64) int {
 	rho, sure := m.corr.at(seconds(interval))
 	return bucketOf(m.place[magnitude] + slowing(rho, sure))
-}
-
-// measured returns the kind of signal that hypothesis i is about, and which of
-// its magnitudes.
-func (f family) measured(i int) (k kind, magnitude int) {
-	first, _ := f.span()
-	switch f {
-	case famFirst:
-		return kindFirst, i - first
-	case famInter:
-		return kindInter, i - first
-	}
-	return kindTokens, 0
 }
 
 // need returns the evidence at which hypothesis i of t counts: its threshold,
@@ -177,8 +168,11 @@ func (e *Engine) need(t *target, i int, at int64) float64 {
 func (e *Engine) witness(t *target, i int) string {
 	for j := range table {
 		if table[j].family != table[i].family && j != joint && t.bank.nats[j] >= witnessNats && e.set.may[j] == acts {
-			return signalWords(t, table[j].signal)
+			return t.words(table[j].family)
 		}
+	}
+	if e.identityWitness(t, i) {
+		return "a change of identity"
 	}
 	first, last := table[i].family.span()
 	var one *series
@@ -191,7 +185,7 @@ func (e *Engine) witness(t *target, i int) string {
 			continue
 		}
 		switch {
-		case s.passive != one.passive:
+		case s.origin != one.origin:
 			return "real traffic"
 		case s.vantage != one.vantage:
 			return "another vantage"
@@ -213,10 +207,8 @@ func (s *series) holds(first, last int) bool {
 }
 
 // add is the series' own part of the evidence.
-func (s *series) add(ell *[hypotheses]float64) {
-	for i, x := range ell {
-		if x != 0 {
-			s.nats[i] = min(max(0, s.nats[i]+x), mostNats)
-		}
+func (s *series) add(r *reading) {
+	for rest, i := r.says.next(); i >= 0; rest, i = rest.next() {
+		s.nats[i] = min(max(0, s.nats[i]+r.ell[i]), mostNats)
 	}
 }

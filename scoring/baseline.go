@@ -1,6 +1,9 @@
 package scoring
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	ringMost     = 256 // samples that may wait in quarantine
@@ -33,6 +36,7 @@ type measure struct {
 	prevAt   int64
 	pend     []sample
 	season   []float32 // reserved: 168 hour-of-week means; empty until they are learned
+	whole    bool      // counts, or other values of which few are in use; see count
 }
 
 // kind is one measured signal.
@@ -42,34 +46,63 @@ const (
 	kindFirst kind = iota
 	kindInter
 	kindTokens
-	kinds
+	kindConfidence // the mean log-probability with its sign turned: larger is worse
+	kindOwn        // the first of mostOwn; larger is worse, as declared
+	kinds          = kindOwn + mostOwn
+	kindsShown     = kindConfidence // the kinds before it are logarithms, remembered for people
 )
 
-// whole reports whether the signal counts: its values are whole numbers, few of
-// them in use, and equal ones must stay equal. A level that moves, a correlation
-// that is removed, or bins that move would each put all later samples of one
-// value above, or below, all earlier ones, which ranks then take for a change.
-// So the level of a count stays where it began (the pool forgets, and follows
-// by itself), nothing is removed, and the bins stay.
-func (k kind) whole() bool { return k == kindTokens }
+// ownDistinct is how many of the first values must differ for a signal to count
+// as a continuous one.
+const ownDistinct = 15
 
-// wholeWidth is the bins' width for counts: 1 %, which tells counts up to 13
-// times the level or a 13th of it apart as far as that matters.
-const wholeWidth = .01
+// count decides from the first values whether the signal counts: its values are
+// whole numbers, few of them in use, and equal ones must stay equal. A level
+// that moves, a correlation that is removed, or bins that move would each put
+// all later samples of one value above, or below, all earlier ones, which ranks
+// then take for a change. So the level of a count stays where it began (the pool
+// forgets, and follows by itself), nothing is removed, and the bins stay: 1 %
+// wide for numbers of tokens, which tells those up to 13 times the level or a
+// 13th of it apart as far as that matters.
+func (m *measure) count(k kind, sorted []float64) {
+	if k == kindTokens {
+		m.whole, m.pool.width = true, .01
+		return
+	}
+	if k < kindConfidence || len(slices.Compact(slices.Clone(sorted))) >= ownDistinct {
+		return
+	}
+	m.whole = true
+	m.pool.width = math.Max((sorted[len(sorted)-1]-sorted[0])/64, m.leastSigma(k)/4)
+}
 
 // magnitudes are the factors that the hypotheses about each kind test, the last
 // one that of the joint hypothesis.
-var magnitudes = [kinds][3]float64{
+var magnitudes = [kindsShown][3]float64{
 	kindFirst:  {1.3, 2, jointFirst},
 	kindInter:  {1.15, 1.5, jointInter},
 	kindTokens: {1.2, 1.2, 1.2},
 }
 
+// standardShift is the effect that is tested of signals which have no natural
+// factor, in standard deviations.
+const standardShift = 1.5
+
 // leastSigma keeps signals that hardly vary from making much of nothing.
-var leastSigma = [kinds]float64{.05, .03, .05}
+func (m *measure) leastSigma(k kind) float64 {
+	switch k {
+	case kindInter:
+		return .03
+	case kindConfidence:
+		return .01
+	case kindFirst, kindTokens:
+		return .05
+	}
+	return math.Max(1e-9, math.Abs(m.level)/1000)
+}
 
 // ready reports whether the signal has a baseline to compare with.
-func (m *measure) ready() bool { return m.accepted >= coldProbes }
+func (m *measure) ready() bool { return m != nil && m.accepted >= coldProbes }
 
 // fine reports whether the pool is large enough for a bin above .999.
 func (m *measure) fine() bool { return m.pool.size() >= 1000 }
@@ -109,10 +142,9 @@ func (m *measure) begin(k kind, at int64, z float64) {
 	if !m.ready() {
 		return
 	}
-	m.level = medianOf(append([]float64(nil), m.start...))
-	if k.whole() {
-		m.pool.width = wholeWidth
-	}
+	sorted := slices.Clone(m.start)
+	m.level = medianOf(sorted)
+	m.count(k, sorted)
 	for _, z := range m.start {
 		m.pool.add(z-m.level, 0)
 	}
@@ -132,12 +164,12 @@ func (m *measure) release(k kind, h *histogram) {
 func (m *measure) accept(k kind, s sample) {
 	healthy := math.Max(0, math.Min(longestGap, seconds(s.at-m.lastAt)))
 	m.lastAt = max(m.lastAt, s.at)
-	if !k.whole() {
+	if !m.whole {
 		alpha := math.Max(1/float64(m.accepted+1), 1-math.Exp2(-healthy/levelHalfLife))
 		m.level += alpha * clip(s.z-m.level, 2*m.sigma)
 	}
 	m.pool.add(s.w, healthy)
-	if !k.whole() && s.gap > 0 && s.gap <= longestGap {
+	if !m.whole && s.gap > 0 && s.gap <= longestGap {
 		m.corr.learn(s.y, s.before, s.gap, m.sigma)
 	}
 	m.accepted++
@@ -148,14 +180,22 @@ func (m *measure) accept(k kind, s sample) {
 
 // refresh derives the spread, the correlation and the effect sizes.
 func (m *measure) refresh(k kind) {
-	m.sigma = math.Max(m.pool.spread(), leastSigma[k])
-	if k.whole() {
+	m.sigma = math.Max(m.pool.spread(), m.leastSigma(k))
+	switch {
+	case k == kindTokens:
 		m.sigma = math.Max(m.sigma, math.Exp(-m.level)) // the size of one more
 		m.middle = m.pool.median()
-	} else {
+	case m.whole:
+		m.sigma = math.Max(m.sigma, m.pool.width)
+		m.middle = m.pool.median()
+	default:
 		m.pool.refit(m.sigma)
 	}
 	m.corr.refresh()
+	if k >= kindConfidence {
+		m.place[0] = logD(standardShift)
+		return
+	}
 	for i, r := range magnitudes[k] {
 		m.place[i] = logD(math.Log(r) / m.sigma)
 	}
@@ -168,7 +208,7 @@ func (m *measure) shift(k kind, dy, spread float64) {
 	if !m.ready() {
 		return
 	}
-	if k.whole() {
+	if m.whole {
 		*m = measure{}
 		return
 	}

@@ -18,6 +18,7 @@ func (e *Engine) Checkpoint() ([]byte, error) {
 	format := checkpointFormat
 	c.str(&format)
 	e.code(c)
+	c.ownNames(e.set.own)
 	c.vantages(e)
 	c.routes(e)
 	n := uint64(len(e.targets))
@@ -48,6 +49,7 @@ func (e *Engine) Restore(data []byte) error {
 	}
 	next := e.blank()
 	next.code(c)
+	moved := c.ownNames(next.set.own)
 	c.vantages(next)
 	c.routes(next)
 	var n uint64
@@ -56,7 +58,7 @@ func (e *Engine) Restore(data []byte) error {
 		if c.err != nil {
 			break
 		}
-		next.restoreTarget(c)
+		next.restoreTarget(c, moved)
 	}
 	if c.err == nil && len(c.buf) > 0 {
 		c.err = errCheckpoint
@@ -85,7 +87,8 @@ func (e *Engine) blank() *Engine {
 	for _, t := range e.targets {
 		f := newTarget(t.Target)
 		f.skills = newSkills(e.tasks)
-		f.index, f.provider, f.interval, f.alone, f.lnRun, f.groups = t.index, t.provider, t.interval, t.alone, t.lnRun, t.groups
+		f.index, f.provider, f.interval, f.alone, f.own, f.groups = t.index, t.provider, t.interval, t.alone, t.own, t.groups
+		f.activate(alwaysActive, &e.set)
 		n.targets = append(n.targets, f)
 		n.byID[f.ID] = f
 	}
@@ -95,7 +98,43 @@ func (e *Engine) blank() *Engine {
 	return n
 }
 
-func (e *Engine) restoreTarget(c *coder) {
+// ownNames codes the user's own signals, and returns the slots that hold another
+// one than before.
+func (c *coder) ownNames(own []ownSignal) (moved []int) {
+	for slot := range mostOwn {
+		var now, was ownSignal
+		if slot < len(own) {
+			now = own[slot]
+		}
+		was = now
+		name := string(was.name)
+		c.str(&name)
+		c.str(&was.worse)
+		if name != string(now.name) || was.worse != now.worse {
+			moved = append(moved, slot)
+		}
+	}
+	return moved
+}
+
+// forgetOwn forgets all about the user's own signal in a slot.
+func (t *target) forgetOwn(slot int) {
+	f, i, k := famOwn+family(slot), ownFirst+slot, kindOwn+kind(slot)
+	if t.fam[f].active {
+		t.fam[f] = alarm{}
+		t.resume()
+	}
+	t.bank.forget(i)
+	t.belief.p[0] += t.belief.p[i+1]
+	t.belief.p[i+1] = 0
+	t.active &^= 1 << i
+	t.effects[k] = ring[residual]{}
+	for _, s := range t.series {
+		s.nats[i], s.measures[k] = 0, nil
+	}
+}
+
+func (e *Engine) restoreTarget(c *coder, moved []int) {
 	var id string
 	var size uint64
 	c.str(&id)
@@ -112,7 +151,18 @@ func (e *Engine) restoreTarget(c *coder) {
 	part.target(t)
 	if part.err != nil || len(part.buf) > 0 {
 		c.err = errCheckpoint
+		return
 	}
+	for _, slot := range moved {
+		t.forgetOwn(slot)
+	}
+	for i := range table { // the policy may allow fewer than before
+		if !(t.active & e.set.alarming).has(i) {
+			t.belief.p[0] += t.belief.p[i+1]
+			t.belief.p[i+1] = 0
+		}
+	}
+	t.shareBudget(&e.set)
 	// The config may have made other groups.
 	if t.group < 0 || t.group >= len(t.groups) || (t.group > 0 && t.groups[t.group].cause != t.cause) {
 		t.group = -1
@@ -194,6 +244,14 @@ func (c *coder) target(t *target) {
 	c.rate(&t.burst.rate)
 	c.rate(&t.quota)
 	c.bool(&t.plain)
+	c.u32((*uint32)(&t.active))
+	for i := range t.streams {
+		p := &t.streams[i]
+		c.i64(&p.at)
+		c.least(&p.norm, 0)
+		c.least(&p.n, 0)
+	}
+	c.i64(&t.identityAt)
 	c.f64s(t.bank.nats[:])
 	c.i64s(t.bank.since[:])
 	c.f64s(t.bank.n[:])
@@ -210,6 +268,7 @@ func (c *coder) target(t *target) {
 	}
 	rings(c, &t.calls, c.tally)
 	rings(c, &t.answers, c.tally)
+	rings(c, &t.oddTexts, c.tally)
 	for k := range t.effects {
 		rings(c, &t.effects[k], func(r *residual) { c.i64(&r.at); c.u64(&r.from); c.f64(&r.y); c.f64(&r.z) })
 	}
@@ -292,8 +351,14 @@ func (c *coder) series(s *series) {
 	c.str(&s.canary)
 	c.bool(&s.reused)
 	c.bool(&s.passive)
+	c.origin(&s.origin)
 	for k := range s.measures {
-		c.measure(&s.measures[k])
+		if there(c, &s.measures[k]) {
+			c.measure(s.measures[k])
+		}
+	}
+	if there(c, &s.text) {
+		c.text(s.text)
 	}
 	c.rate(&s.sane)
 	c.rate(&s.avail)
@@ -334,7 +399,8 @@ func (c *coder) measure(m *measure) {
 	c.least(&m.sigma, 0)
 	c.f64(&m.middle)
 	c.f64s(m.place[:])
-	if c.read && m.ready() && m.sigma < leastSigma[kindInter] {
+	c.bool(&m.whole)
+	if c.read && m.ready() && m.sigma <= 0 {
 		c.err = errCheckpoint
 	}
 	c.f64(&m.prevY)
@@ -346,6 +412,35 @@ func (c *coder) measure(m *measure) {
 		}
 	})
 	list(c, &m.season, 168, c.f32)
+}
+
+func (c *coder) origin(o *origin) {
+	u := uint64(*o)
+	c.u64(&u)
+	if u >= uint64(origins) {
+		c.err, u = errCheckpoint, 0
+	}
+	*o = origin(u)
+}
+
+func (c *coder) text(p *textPast) {
+	for f := range features {
+		for b := range p.bins[f] {
+			c.f32(&p.bins[f][b])
+		}
+		c.least(&p.total[f], 0)
+	}
+	list(c, &p.pend, textPending, func(x *textSample) {
+		c.i64(&x.at)
+		c.bool(&x.odd)
+		for f := range x.bins {
+			b := int64(x.bins[f])
+			if c.i64(&b); b < -1 || b >= textBins {
+				c.err, b = errCheckpoint, -1
+			}
+			x.bins[f] = int16(b)
+		}
+	})
 }
 
 func (c *coder) pool(p *pool) {

@@ -77,7 +77,10 @@ func (v *vantage) times(f func(*int64)) {
 // times calls f with all times that t remembers.
 func (t *target) times(f func(*int64)) {
 	p := &t.traffic
-	for _, at := range []*int64{&t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.localAt, &t.since, &t.shedAt, &t.doubtFrom, &t.burst.at,
+	for i := range t.streams {
+		f(&t.streams[i].at)
+	}
+	for _, at := range []*int64{&t.identityAt, &t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.localAt, &t.since, &t.shedAt, &t.doubtFrom, &t.burst.at,
 		&p.at, &p.creditAt, &p.from, &p.until} {
 		f(at)
 	}
@@ -99,11 +102,16 @@ func (t *target) times(f func(*int64)) {
 	for i := range t.held {
 		f(&t.held[i].at)
 	}
-	for i := range t.calls.buf {
-		f(&t.calls.buf[i].at)
-		f(&t.answers.buf[i].at)
+	for _, r := range [...]*ring[tally]{&t.calls, &t.answers, &t.oddTexts} {
+		for i := range r.buf {
+			f(&r.buf[i].at)
+		}
+	}
+	for i := range t.recent.buf {
 		f(&t.recent.buf[i].at)
-		for k := range t.effects {
+	}
+	for k := range t.effects {
+		for i := range t.effects[k].buf {
 			f(&t.effects[k].buf[i].at)
 		}
 	}
@@ -114,12 +122,19 @@ func (t *target) times(f func(*int64)) {
 
 func (s *series) times(f func(*int64)) {
 	f(&s.lastAt)
-	for k := range s.measures {
-		m := &s.measures[k]
+	for _, m := range s.measures {
+		if m == nil {
+			continue
+		}
 		f(&m.lastAt)
 		f(&m.prevAt)
 		for i := range m.pend {
 			f(&m.pend[i].at)
+		}
+	}
+	if s.text != nil {
+		for i := range s.text.pend {
+			f(&s.text.pend[i].at)
 		}
 	}
 }

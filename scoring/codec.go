@@ -50,6 +50,14 @@ func (c *coder) i64(v *int64) {
 	}
 }
 
+func (c *coder) u32(v *uint32) {
+	u := uint64(*v)
+	if c.u64(&u); u > math.MaxUint32 {
+		c.err, u = errCheckpoint, 0
+	}
+	*v = uint32(u)
+}
+
 func (c *coder) int(v *int) {
 	x := int64(*v)
 	c.i64(&x)
@@ -146,9 +154,24 @@ func list[T any](c *coder, vs *[]T, most int, code func(*T)) {
 	}
 }
 
+// there codes whether *p is nil, and makes what it points to when it is read.
+func there[T any](c *coder, p **T) bool {
+	yes := *p != nil
+	c.bool(&yes)
+	if c.read && yes {
+		*p = new(T)
+	}
+	return yes && c.err == nil
+}
+
 // rings codes what a ring keeps, and where it stands.
 func rings[T any](c *coder, r *ring[T], code func(*T)) {
 	c.u64(&r.n)
+	if c.read {
+		if r.buf = nil; r.n > 0 {
+			r.buf = make([]T, ringSize)
+		}
+	}
 	for i := range r.len() {
 		code(&r.buf[i])
 	}

@@ -51,6 +51,9 @@ type Policy struct {
 	// Signals says what each signal may do: act (the default), inform,
 	// "cap: 0.5" or ignore.
 	Signals map[bellwether.Signal]Act `yaml:"signals"`
+	// UserSignals declares up to four signals of your own that are scored: numbers
+	// that you send with POST /v1/signals. Others are kept and shown only.
+	UserSignals map[bellwether.Signal]UserSignal `yaml:"user_signals"`
 	// SuspicionInterval is the time between probes of a target while evidence
 	// against it builds. 0 means 5s.
 	SuspicionInterval conf.Duration `yaml:"suspicion_interval"`
@@ -78,10 +81,11 @@ func (p Policy) Validate() []conf.Problem {
 		if _, _, ok := p.Signals[s].parse(); !ok {
 			ps = append(ps, conf.Problem{Path: "signals." + string(s), Text: fmt.Sprintf("%q is not a policy", p.Signals[s]), Remedy: `write act, inform, "cap: 0.5" or ignore`})
 		}
-		if !slices.Contains(scored, s) && !bellwether.ValidID(string(s)) {
-			ps = append(ps, conf.Problem{Path: "signals." + string(s), Text: "no such signal", Remedy: "write one of " + join(scored)})
+		if _, own := p.UserSignals[s]; !own && !slices.Contains(scored, s) {
+			ps = append(ps, conf.Problem{Path: "signals." + string(s), Text: "no such signal", Remedy: "write one of " + join(scored) + ", or one of user_signals"})
 		}
 	}
+	ps = append(ps, p.validateOwn()...)
 	for _, d := range []struct {
 		path string
 		d    conf.Duration
@@ -159,9 +163,12 @@ type settings struct {
 	falseAlarms   float64 // per target and month
 	suspicion     float64 // seconds
 	mtbf, mttr    float64 // seconds
+	own           []ownSignal
 	quota         action
 	quotaFloor    float64
+	identity      action
 	may           [hypotheses]action
+	alarming      hypSet              // those that may act or cap
 	floor         [hypotheses]float64 // lowest weight that the hypothesis may cause
 	totalDeclared bool                // `total` has a policy of its own
 	total         action
@@ -182,15 +189,30 @@ func (p Policy) settings() settings {
 	if s.falseAlarms == 0 {
 		s.falseAlarms = 0.25
 	}
+	s.own = p.ownSignals()
 	s.quota, s.quotaFloor, _ = p.Signals[bellwether.Quota].parse()
+	s.identity, _, _ = p.Signals[bellwether.Identity].parse()
 	if a, declared := p.Signals[bellwether.Total]; declared {
 		s.totalDeclared = true
 		s.total, _, _ = a.parse()
 	}
 	for i := range s.may {
-		s.may[i], s.floor[i], _ = p.Signals[table[i].signal].parse()
+		signal := table[i].signal
+		if slot, own := table[i].family.own(); own {
+			if slot >= len(s.own) {
+				s.may[i] = ignored
+				continue
+			}
+			signal = s.own[slot].name
+		}
+		s.may[i], s.floor[i], _ = p.Signals[signal].parse()
 	}
 	s.settleJoint(p)
+	for i, may := range s.may {
+		if may == acts || may == caps {
+			s.alarming |= 1 << i
+		}
+	}
 	return s
 }
 

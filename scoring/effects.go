@@ -31,6 +31,21 @@ func (c counted) interval() (lo, hi float64) {
 func (t *target) callsSince(since int64) counted   { return countSince(&t.calls, since) }
 func (t *target) answersSince(since int64) counted { return countSince(&t.answers, since) }
 
+// countSince counts what f is about, of what is still remembered; of ratings
+// since the evidence last was zero.
+func (t *target) countSince(f family, since int64) counted {
+	switch f {
+	case famSanity:
+		return t.answersSince(since)
+	case famStrange:
+		c, _ := t.textWords(since)
+		return c
+	case famDisliked:
+		return counted{n: t.bank.n[disliked15], bad: t.bank.bad[disliked15]}
+	}
+	return t.callsSince(since)
+}
+
 func countSince(r *ring[tally], since int64) counted {
 	var c counted
 	var ways [len(outcomeNames)]float64
@@ -80,8 +95,10 @@ func (e effect) seems(f family) bool {
 		return r > sizeRatio && e.low > 0
 	case famShorter:
 		return r < sizeShorter && e.high < 0
+	case famUnsure:
+		return e.middle >= sizeUnsure
 	}
-	return r >= sizeRatio
+	return f >= famOwn || r >= sizeRatio
 }
 
 // accusers returns the keys of the series that speak for f: those that accused

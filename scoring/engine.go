@@ -60,6 +60,7 @@ func New(c Config) (*Engine, error) {
 	e := &Engine{set: c.Policy.settings(), byID: make(map[string]*target, len(c.Targets))}
 	if e.set.ablation = c.Ablation; e.set.without(NoJoint) {
 		e.set.may[joint] = ignored
+		e.set.alarming &^= 1 << joint
 	}
 	e.tasks, e.taskOf = tasksOf(c.Tasks), map[string]int{}
 	for canary, task := range c.Tasks {
@@ -81,7 +82,8 @@ func New(c Config) (*Engine, error) {
 			t.interval = int64(max(d, 10*time.Millisecond))
 		}
 		t.alone = t.interval * int64(max(1, len(c.Vantages)))
-		t.lnRun = allowedRun(e.set.falseAlarms, t.interval)
+		t.own = e.set.own
+		t.activate(alwaysActive, &e.set)
 		e.recent = max(e.recent, recentVantage, staleIntervals*t.alone)
 		e.targets = append(e.targets, t)
 		e.byID[bt.ID] = t
@@ -154,12 +156,23 @@ func (e *Engine) observe(o *bellwether.Observation) {
 		at = min(nanos(o.At), e.now)
 	}
 	end := min(at+lasted(o), e.now)
-	if e.now-end > t.patience() {
+	patience := t.patience()
+	if o.Source == bellwether.SourceFeedback || o.Source == bellwether.SourceUser {
+		patience = max(patience, latestWay)
+	}
+	if e.now-end > patience {
 		t.late++
 		return
 	}
 	e.touch(t)
-	if o.Source == bellwether.SourceRouter {
+	switch o.Source {
+	case bellwether.SourceFeedback:
+		e.observeFeedback(t, o, at)
+		return
+	case bellwether.SourceUser:
+		e.observeUser(t, o, at)
+		return
+	case bellwether.SourceRouter:
 		t.seenAt = max(t.seenAt, end)
 		e.observeTraffic(t, o, at, end)
 		return
@@ -197,6 +210,7 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 	if wasOdd && t.oddRun < oddMost && t.verdict == bellwether.Healthy && t.weight < recoveredAt {
 		t.verdict = bellwether.Recovering
 	}
+	e.noteIdentity(t, o, at)
 	outcome := o.Outcome
 	if agreed := e.noteWall(t, o); outcome == bellwether.Blocked && !agreed {
 		e.weigh(t, at, false)

@@ -18,7 +18,11 @@ type histogram struct {
 
 const histMost = 20000
 
+// add takes in a value; a nil histogram keeps nothing.
 func (h *histogram) add(z float64) {
+	if h == nil {
+		return
+	}
 	if len(h.bins) == 0 {
 		h.bins = make([]float32, histBins)
 		h.low = z - histBins/2*histStep

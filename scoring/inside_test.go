@@ -23,7 +23,15 @@ func TestNoTimeIsForgottenWhenTheClockGoesBack(t *testing.T) {
 	future := now + 1e17
 	s := &series{}
 	for k := range s.measures {
-		s.measures[k].pend = make([]sample, 2)
+		s.measures[k] = &measure{pend: make([]sample, 2)}
+	}
+	s.text = &textPast{pend: make([]textSample, 2)}
+	a.calls.push(tally{})
+	a.answers.push(tally{})
+	a.oddTexts.push(tally{})
+	a.recent.push(increments{})
+	for k := range a.effects {
+		a.effects[k].push(residual{})
 	}
 	a.series, a.held, a.exits = []*series{s}, make([]held, 2), make([]int64, 2)
 	lengths := map[string]bool{"interval": true, "alone": true} // the int64 that are no times
@@ -151,7 +159,7 @@ func TestSilenceIsMeasuredAgainstOneVantage(t *testing.T) {
 	if a.seenAt = 1e9; a.stale(150e9) || !a.stale(200e9) {
 		t.Errorf("patience = %v, want three minutes", time.Duration(a.patience()))
 	}
-	if want := allowedRun(e.set.falseAlarms, 15e9); a.lnRun != want {
+	if want := allowedRun(e.set.falseAlarms, 15e9, alwaysActive.size()); a.lnRun != want {
 		t.Errorf("allowed run = %v, want that of a probe every 15 s, %v", a.lnRun, want)
 	}
 }

@@ -27,16 +27,18 @@ func outcomeIndex(o bellwether.Outcome) uint8 {
 type reading struct {
 	at      int64
 	ell     [hypotheses]float64
+	says    hypSet  // those whose ell is not 0; from finish on
 	clean   bool    // a probe that answered well and speaks for no hypothesis
 	calls   float64 // calls whose success was looked at
 	failed  float64 // those of them that failed
 	badSane bool
+	oddText bool
 }
 
 // score takes in one call of a probe.
 func (e *Engine) score(t *target, o *bellwether.Observation, at int64, outcome bellwether.Outcome) {
 	r := reading{at: at}
-	s := t.find(o, false, e.now)
+	s := t.find(o, fromProbe, e.now)
 	e.follow(t, s, o)
 	t.cleanAt = max(t.cleanAt, at)
 	meaning := outcome.Meaning()
@@ -54,6 +56,7 @@ func (e *Engine) score(t *target, o *bellwether.Observation, at int64, outcome b
 	if !bad {
 		e.readSanity(t, s, &r, outcome)
 		e.readMeasures(t, s, &r, o)
+		e.readText(t, s, &r, o)
 	}
 	if e.set.may[joint] != ignored && (r.ell[errors3] != 0 || r.ell[joint] != 0) {
 		r.ell[joint] += r.ell[errors3]
@@ -168,6 +171,9 @@ func (e *Engine) readMeasures(t *target, s *series, r *reading, o *bellwether.Ob
 	if o.Tokens != nil && o.Tokens.Output >= 0 && e.set.may[longer] != ignored {
 		e.readMeasure(t, s, r, kindTokens, o.ID, math.Log(float64(o.Tokens.Output)+1))
 	}
+	if o.Confidence != nil && e.set.may[unsure] != ignored {
+		e.readMeasure(t, s, r, kindConfidence, o.ID, -*o.Confidence)
+	}
 }
 
 // ignores reports whether the time to the first token, or the total of plain
@@ -198,14 +204,14 @@ func interToken(o *bellwether.Observation) float64 {
 const mostMeasure = 28
 
 func (e *Engine) readMeasure(t *target, s *series, r *reading, k kind, id string, z float64) {
-	m := &s.measures[k]
-	if !(math.Abs(z) <= mostMeasure) {
+	m := s.measures[k]
+	if k < kindOwn && !(math.Abs(z) <= mostMeasure) {
 		return
 	}
 	if !m.ready() {
 		if t.learning() {
-			m.begin(k, r.at, z)
-			t.usual[k].add(z)
+			s.begin(k).begin(k, r.at, z)
+			t.histogram(k).add(z)
 		}
 		return
 	}
@@ -223,6 +229,12 @@ func (e *Engine) readMeasure(t *target, s *series, r *reading, k kind, id string
 		return 0
 	}
 	warm := m.accepted >= warmProbes
+	if k >= kindOwn {
+		if warm {
+			r.ell[ownFirst+int(k-kindOwn)] = ell(0, t.own[k-kindOwn].rank(u))
+		}
+		return
+	}
 	switch {
 	case k == kindFirst:
 		r.ell[firstToken2] = ell(1, u)
@@ -236,7 +248,17 @@ func (e *Engine) readMeasure(t *target, s *series, r *reading, k kind, id string
 		r.ell[joint] += ell(2, u)
 	case k == kindTokens:
 		r.ell[longer], r.ell[shorter] = ell(0, u), ell(0, 1-u)
+	case k == kindConfidence:
+		r.ell[unsure] = ell(0, u)
 	}
+}
+
+// rank turns a rank so that 1 is worst.
+func (s *ownSignal) rank(u float64) float64 {
+	if s.worse == "either" {
+		return math.Abs(2*u - 1)
+	}
+	return u
 }
 
 // gap returns the seconds since the last scored observation of t.
@@ -249,32 +271,31 @@ func (t *target) gap(at int64) float64 {
 
 // finish adds up a reading, and lets out of quarantine what has proved well.
 func (e *Engine) finish(t *target, s *series, r *reading) {
+	inc := increments{at: r.at}
 	for i, x := range r.ell {
+		if x == 0 {
+			continue
+		}
 		if x > cleanNats {
 			r.clean = false
 		}
-		if e.set.may[i] == ignored {
+		switch {
+		case e.set.may[i] == ignored:
 			r.ell[i] = 0
+			continue
+		case e.set.alarming.has(i):
+			inc.ell[i] = float32(x)
 		}
+		r.says |= 1 << i
 	}
-	believed := r.ell
-	for i := range believed {
-		if e.set.may[i] == informs {
-			believed[i] = 0
-		}
-	}
+	t.activate(r.says, &e.set)
 	t.bank.add(r)
-	s.add(&r.ell)
+	s.add(r)
 	if t.lastAt == 0 {
-		t.belief = coldBelief(&e.set)
+		t.belief = coldBelief(t.active&e.set.alarming, &e.set)
 	}
 	begin, end := t.chances(t.gap(r.at), &e.set)
-	t.belief.add(&believed, begin, end, &e.set)
-	var inc increments
-	inc.at = r.at
-	for i, x := range believed {
-		inc.ell[i] = float32(x)
-	}
+	t.belief.add(r, t.active&e.set.alarming, begin, end)
 	t.recent.push(inc)
 	t.life.pass(t.gap(r.at), t.verdict.Severity() > 0)
 	t.lastAt = max(t.lastAt, r.at)
@@ -299,18 +320,36 @@ func (t *target) release(s *series, always bool) {
 		}
 		t.traffic.release()
 	}
+	if s.origin == fromFeedback && (always || t.bank.quiet(famDisliked)) {
+		s.avail.release(priorFeedback)
+	}
+	if always || t.bank.quiet(famStrange) {
+		s.text.release()
+	}
 	if always || t.bank.quiet(famSanity) {
 		s.sane.release(priorInsane)
 	}
-	if always || t.bank.quiet(famFirst) {
-		s.measures[kindFirst].release(kindFirst, &t.usual[kindFirst])
+	for k, m := range s.measures {
+		if f := kind(k).family(); m != nil && len(m.pend) > 0 && (always || t.bank.quiet(f) && (f != famLonger || t.bank.quiet(famShorter))) {
+			m.release(kind(k), t.histogram(kind(k)))
+		}
 	}
-	if always || t.bank.quiet(famInter) {
-		s.measures[kindInter].release(kindInter, &t.usual[kindInter])
+}
+
+// begin returns the measure of kind k, making it when it is new.
+func (s *series) begin(k kind) *measure {
+	if s.measures[k] == nil {
+		s.measures[k] = &measure{}
 	}
-	if always || (t.bank.quiet(famLonger) && t.bank.quiet(famShorter)) {
-		s.measures[kindTokens].release(kindTokens, &t.usual[kindTokens])
+	return s.measures[k]
+}
+
+// histogram returns what is remembered of kind k for people; nil for nothing.
+func (t *target) histogram(k kind) *histogram {
+	if k >= kindsShown {
+		return nil
 	}
+	return &t.usual[k]
 }
 
 // alarmed reports whether the family's signal is one of those that the alarms
@@ -326,7 +365,12 @@ func (t *target) alarmed(f family) bool {
 }
 
 // family returns a family that is about signal k.
-func (k kind) family() family { return [kinds]family{famFirst, famInter, famLonger}[k] }
+func (k kind) family() family {
+	if k >= kindOwn {
+		return famOwn + family(k-kindOwn)
+	}
+	return [kindOwn]family{famFirst, famInter, famLonger, famUnsure}[k]
+}
 
 // dropPending forgets what waits of signals that are not themselves in alarm:
 // it was seen during a fault.
@@ -337,15 +381,22 @@ func (t *target) dropPending() {
 		t.traffic.drop()
 	}
 	for _, s := range t.series {
-		if !t.alarmed(famErrors) {
+		about := famErrors
+		if s.origin == fromFeedback {
+			about = famDisliked
+		}
+		if !t.alarmed(about) {
 			s.avail.drop()
 		}
 		if !t.alarmed(famSanity) {
 			s.sane.drop()
 		}
-		for k := range kinds {
-			if !t.alarmed(k.family()) {
-				s.measures[k].pend = s.measures[k].pend[:0]
+		if !t.alarmed(famStrange) {
+			s.text.drop()
+		}
+		for k, m := range s.measures {
+			if m != nil && !t.alarmed(kind(k).family()) {
+				m.pend = m.pend[:0]
 			}
 		}
 	}

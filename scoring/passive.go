@@ -78,7 +78,7 @@ func (e *Engine) observeTraffic(t *target, o *bellwether.Observation, at, end in
 	if n == 0 {
 		return
 	}
-	s := t.find(o, true, e.now)
+	s := t.find(o, fromTraffic, e.now)
 	r := reading{at: at}
 	p0, spread := bucketP(s.avail.bucket), t.traffic.spread()
 	for i := errors3; i <= errors97; i++ {

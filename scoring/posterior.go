@@ -18,40 +18,36 @@ func newBelief() belief {
 // coldBelief is what is thought of a target before its first observation: that
 // it may be at fault already, as likely as faults take up time. A config that was
 // never tried has no past to be trusted for.
-func coldBelief(set *settings) belief {
+func coldBelief(active hypSet, set *settings) belief {
 	ill := set.mttr / (set.mtbf + set.mttr)
 	b := newBelief()
-	for i, may := range set.may {
-		if may == acts || may == caps {
-			b.p[i+1] = ill * share(i)
-			b.p[0] -= b.p[i+1]
-		}
+	for rest, i := active.next(); i >= 0; rest, i = rest.next() {
+		b.p[i+1] = ill * share(i, active)
+		b.p[0] -= b.p[i+1]
 	}
 	return b
 }
 
-// share is the part of all faults that each hypothesis is expected to be: equal
-// parts, an outage twice.
-func share(i int) float64 {
+// share is the part of all faults that each active hypothesis is expected to be:
+// equal parts, an outage twice.
+func share(i int, active hypSet) float64 {
 	if i == errors97 {
-		return 2.0 / (hypotheses + 1)
+		return 2 / float64(active.size()+1)
 	}
-	return 1.0 / (hypotheses + 1)
+	return 1 / float64(active.size()+1)
 }
 
 // add moves the belief on by a time in which a fault begins, and in which one
-// ends, with those probabilities, and takes in one observation.
-func (b *belief) add(ell *[hypotheses]float64, begin, end float64, set *settings) {
+// ends, with those probabilities, and takes in one observation. Only the active
+// hypotheses are possible.
+func (b *belief) add(r *reading, active hypSet, begin, end float64) {
 	good := b.p[0]
 	sum := good*(1-begin) + (1-good)*end
 	b.p[0] = sum
-	for i, x := range ell {
-		p := b.p[i+1] * (1 - end)
-		if set.may[i] != informs && set.may[i] != ignored {
-			p += good * begin * share(i)
-		}
-		if x != 0 {
-			p *= math.Exp(clip(x, 500))
+	for rest, i := active.next(); i >= 0; rest, i = rest.next() {
+		p := b.p[i+1]*(1-end) + good*begin*share(i, active)
+		if r.says.has(i) {
+			p *= math.Exp(clip(r.ell[i], 500))
 		}
 		b.p[i+1] = p
 		sum += p
@@ -83,11 +79,11 @@ const leastBelief = .01
 // evidence grew, while what was measured since is of no size that matters: a
 // change that is sure but harmless withholds no traffic.
 func (e *Engine) small(t *target) (small [hypotheses]bool) {
-	for f := famFirst; f <= famShorter; f++ {
-		if t.fam[f].active {
+	for f := famErrors; f < families; f++ {
+		if t.fam[f].active || f.class() != measured {
 			continue
 		}
-		k, _ := f.measured(0)
+		k := f.kind()
 		first, last := f.span()
 		for i := first; i <= last; i++ {
 			if t.belief.p[i+1] >= leastBelief && t.bank.nats[i] > 0 {

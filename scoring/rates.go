@@ -13,8 +13,9 @@ type rate struct {
 // prior is a Beta(bad, good) distribution.
 type prior struct{ bad, good float64 }
 
-// The priors of usual failure rates: about 0.5 %, 1 % and 0.25 %.
-var priorErrors, priorQuota, priorInsane = prior{1, 199}, prior{1, 99}, prior{1, 399}
+// The priors of usual failure rates: about 0.5 %, 1 % and 0.25 %; of how often
+// ratings are bad 5 %.
+var priorErrors, priorQuota, priorInsane, priorFeedback = prior{1, 199}, prior{1, 99}, prior{1, 399}, prior{1, 19}
 
 // halveAt bounds the memory of a rate, in observations.
 const halveAt = 40000

@@ -21,25 +21,20 @@ func stamp(ns int64) time.Time {
 // clock writes a time of day for people.
 func clock(ns int64) string { return stamp(ns).Format("15:04 UTC") }
 
-// signalWords names a signal for people.
-func signalWords(t *target, s bellwether.Signal) string {
-	switch s {
-	case bellwether.FirstToken:
-		if t.plain {
-			return "total time"
-		}
-		return "first token"
-	case bellwether.InterToken:
-		return "inter-token"
-	case bellwether.OutputTokens:
-		return "output tokens"
+// words names the signal that f is about for people.
+func (t *target) words(f family) string {
+	if f == famFirst && t.plain {
+		return "total time"
 	}
-	return string(s)
+	return strings.NewReplacer("inter_token", "inter-token", "_", " ").Replace(string(wireSignal(t, f)))
 }
 
 // wireSignal is the signal that a family speaks about, on the wire.
 func wireSignal(t *target, f family) bellwether.Signal {
 	first, _ := f.span()
+	if slot, own := f.own(); own && slot < len(t.own) {
+		return t.own[slot].name
+	}
 	if f == famFirst && t.plain {
 		return bellwether.Total
 	}
@@ -147,8 +142,16 @@ func (e *Engine) alarmReason(t *target, f family, a *alarm) bellwether.Reason {
 		r.Code, r.Text = "errors", countWords(t.callsSince(a.since), "calls failed", t.usualErrors())
 	case famSanity:
 		r.Code, r.Text = "wrong_answers", countWords(t.answersSince(a.since), "answers failed their checks", t.usualInsane())
+	case famDisliked:
+		r.Code, r.Text = "disliked", countWords(t.countSince(f, a.since), "ratings are bad", t.usualFeedback())
+	case famStrange:
+		c, how := t.textWords(a.since)
+		r.Code, r.Text = "text_odd", countWords(c, "answers are "+how, textOdd)
+	case famUnsure:
+		eff := t.effectSince(f, kindConfidence, a.since)
+		r.Code, r.Text = "confidence_lower", fmt.Sprintf("mean log-probability %.2f, usually %.2f", -eff.value, eff.middle-eff.value)
 	case famFirst:
-		r.Code, r.Text = string(r.Signal)+"_slow", t.slowWords(signalWords(t, bellwether.FirstToken), famFirst, a.since)
+		r.Code, r.Text = string(r.Signal)+"_slow", t.slowWords(t.words(famFirst), famFirst, a.since)
 	case famInter:
 		r.Code, r.Text = "inter_token_slow", t.slowWords("inter-token", famInter, a.since)
 	case famLonger, famShorter:
@@ -160,6 +163,8 @@ func (e *Engine) alarmReason(t *target, f family, a *alarm) bellwether.Reason {
 		r.Code = "overload"
 		r.Text = fmt.Sprintf("slower all over: first token %s times, inter-token %s times the usual",
 			factor(math.Exp(t.effectSince(famJoint, kindFirst, a.since).middle)), factor(math.Exp(t.effectSince(famJoint, kindInter, a.since).middle)))
+	default:
+		r.Code, r.Text = "own_signal", t.ownWords(f, a.since)
 	}
 	r.Text += ", since " + clock(a.since)
 	if w := e.witness(t, a.hyp); w != "" {
@@ -185,7 +190,7 @@ func countWords(c counted, what string, usual float64) string {
 // slowWords compares what is seen with what is usual: 95th percentiles once
 // there are twenty samples, medians before.
 func (t *target) slowWords(what string, f family, since int64) string {
-	k, _ := f.measured(0)
+	k := f.kind()
 	eff := t.effectSince(f, k, since)
 	now, usual, which := math.Exp(eff.value), math.Exp(eff.value-eff.middle), ""
 	if eff.n >= 20 {
@@ -209,7 +214,7 @@ func (t *target) lengthWords(f family, since int64) string {
 func (t *target) canaries(k kind) int {
 	var names []string
 	for _, s := range t.series {
-		if !s.passive && s.measures[k].ready() && !slices.Contains(names, s.canary) {
+		if s.origin == fromProbe && s.measures[k].ready() && !slices.Contains(names, s.canary) {
 			names = append(names, s.canary)
 		}
 	}
@@ -246,15 +251,24 @@ func hypothesisWords(t *target, i int) string {
 	case famErrors:
 		return "failing calls"
 	case famFirst, famInter:
-		return "a slower " + signalWords(t, table[i].signal)
+		return "a slower " + t.words(f)
 	case famLonger:
 		return "longer answers"
 	case famShorter:
 		return "shorter answers"
 	case famSanity:
 		return "wrong answers"
+	case famJoint:
+		return "slowness all over"
+	case famUnsure:
+		return "less confident answers"
+	case famStrange:
+		return "answers unlike earlier ones"
+	case famDisliked:
+		return "worse ratings"
+	default:
+		return "a worse " + t.words(f)
 	}
-	return "slowness all over"
 }
 
 // causeReason says why a group of targets is blamed.

@@ -21,8 +21,7 @@ func (t *target) health(i int) float64 {
 		if !a.active || a.hyp != i || a.recovery > 0 {
 			return table[i].health
 		}
-		k, _ := f.measured(i)
-		return math.Min(table[i].health, 1/math.Sqrt(math.Max(1, t.effectSince(f, k, a.since).shrunk())))
+		return math.Min(table[i].health, 1/math.Sqrt(math.Max(1, t.effectSince(f, f.kind(), a.since).shrunk())))
 	}
 	return table[i].health
 }
@@ -68,7 +67,7 @@ func (e *Engine) factors(t *target) []bellwether.Factor {
 	}
 	e.eachLoss(t, func(i int, health, points float64) {
 		if points >= leastPoints {
-			fs = append(fs, bellwether.Factor{Hypothesis: table[i].name, Signal: wireSignal(t, table[i].family),
+			fs = append(fs, bellwether.Factor{Hypothesis: t.hypothesis(i), Signal: wireSignal(t, table[i].family),
 				Probability: round4(t.belief.p[i+1]), Health: round4(health), Points: math.Round(points*10) / 10})
 		}
 	})

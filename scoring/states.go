@@ -53,7 +53,7 @@ func (e *Engine) judgeFamily(t *target, f family, at int64) {
 	best := -1
 	for i := first; i <= last; i++ {
 		// No threshold lies lower, so none is solved before it is needed.
-		if t.bank.nats[i] < t.lnRun-solveDepth || (e.set.may[i] != acts && e.set.may[i] != caps) {
+		if t.bank.nats[i] < t.allowed(i)-solveDepth || (e.set.may[i] != acts && e.set.may[i] != caps) {
 			continue
 		}
 		if t.bank.nats[i] >= e.need(t, i, at) && (best < 0 || t.bank.nats[i] > t.bank.nats[best]) {
@@ -125,16 +125,25 @@ func (e *Engine) sizeable(t *target, i int, since int64) bool {
 		return t.bank.rate(i) >= sizeErrors
 	case famSanity:
 		return t.bank.rate(i) >= sizeInsane
-	case famFirst:
-		return t.effectSince(f, kindFirst, since).shrunk() >= sizeRatio
-	case famInter:
-		return t.effectSince(f, kindInter, since).shrunk() >= sizeRatio
-	case famLonger:
-		eff := t.effectSince(f, kindTokens, since)
-		return eff.shrunk() > sizeRatio && eff.seems(famLonger)
-	case famShorter:
-		eff := t.effectSince(f, kindTokens, since)
-		return eff.shrunk() < sizeShorter && eff.seems(famShorter)
+	case famStrange:
+		return t.bank.rate(i) >= sizeText
+	case famDisliked:
+		return t.bank.rate(i) >= sizeFeedback*t.usualFeedback()
+	case famJoint:
+	default:
+		eff := t.effectSince(f, f.kind(), since)
+		switch f {
+		case famLonger:
+			return eff.shrunk() > sizeRatio && eff.seems(f)
+		case famShorter:
+			return eff.shrunk() < sizeShorter && eff.seems(f)
+		case famUnsure:
+			return math.Log(eff.shrunk()) >= sizeUnsure
+		}
+		if _, own := f.own(); own {
+			return math.Abs(math.Log(eff.shrunk())) >= t.sigma(f.kind())
+		}
+		return eff.shrunk() >= sizeRatio
 	}
 	return t.effectSince(famJoint, kindFirst, since).shrunk() >= sizeRatio || t.effectSince(famJoint, kindInter, since).shrunk() >= sizeRatio ||
 		t.bank.rate(i) >= sizeErrors
@@ -144,13 +153,15 @@ func (e *Engine) sizeable(t *target, i int, since int64) bool {
 // its alarm is of a size that does not matter: the fault is over, or what was
 // learned of the signal was too narrow.
 func (e *Engine) outgrown(t *target, f family, a *alarm) bool {
-	if f == famErrors || f == famSanity || f == famJoint {
+	if f.class() != measured {
 		return false
 	}
-	k, _ := f.measured(a.hyp)
-	r := &t.effects[k]
+	r := &t.effects[f.kind()]
+	if r.len() < ringSize {
+		return false
+	}
 	oldest := max(a.since, r.last(r.len()-1).at)
-	return r.len() == len(r.buf) && oldest > a.raisedAt && !e.sizeable(t, a.hyp, oldest)
+	return oldest > a.raisedAt && !e.sizeable(t, a.hyp, oldest)
 }
 
 // shift takes a proven change that is too small to matter for the new normal,
@@ -163,20 +174,19 @@ func (e *Engine) shift(t *target, f family, i int, at int64) {
 		return
 	}
 	since := t.bank.since[i]
-	switch f {
-	case famErrors, famSanity:
+	switch f.class() {
+	case counts, texts:
 		if t.bank.n[i] < enough {
 			return
 		}
 		t.shiftRates(f)
-	case famJoint: // its parts shift by themselves
-	default:
-		k, _ := f.measured(i)
-		eff := t.effectSince(f, k, since)
+	case parts: // they shift by themselves
+	case measured:
+		eff := t.effectSince(f, f.kind(), since)
 		if eff.n < enough {
 			return
 		}
-		t.shiftMeasure(k, eff)
+		t.shiftMeasure(f.kind(), eff)
 	}
 	first, last := f.span()
 	for _, s := range t.series {
@@ -199,7 +209,11 @@ func (t *target) shiftRates(f family) {
 		switch {
 		case f == famSanity:
 			s.sane.release(priorInsane)
-		case s.passive:
+		case f == famStrange:
+			s.text.release()
+		case f == famDisliked && s.origin == fromFeedback:
+			s.avail.release(priorFeedback)
+		case f == famErrors && s.passive:
 			s.avail.release(t.trafficPrior(s))
 		}
 	}
@@ -207,10 +221,12 @@ func (t *target) shiftRates(f family) {
 
 func (t *target) shiftMeasure(k kind, eff effect) {
 	for _, s := range t.series {
-		m := &s.measures[k]
-		if math.Abs(eff.middle) < m.sigma/4 {
-			m.release(k, &t.usual[k])
-		} else {
+		m := s.measures[k]
+		switch {
+		case m == nil:
+		case math.Abs(eff.middle) < m.sigma/4:
+			m.release(k, t.histogram(k))
+		default:
 			m.shift(k, eff.middle, eff.spread)
 		}
 	}
@@ -229,7 +245,7 @@ func (e *Engine) mayAcquit(t *target, f family, s *series) bool {
 		if !o.accuses[f] || !e.heard(t, o) {
 			continue
 		}
-		if heard = true; o.canary == s.canary && o.vantage == s.vantage && o.passive == s.passive {
+		if heard = true; o.canary == s.canary && o.vantage == s.vantage && o.origin == s.origin {
 			return true
 		}
 	}
@@ -294,7 +310,7 @@ func (e *Engine) mend(t *target, s *series, r *reading) {
 			a.relapses += r.failed
 		case f == famSanity && r.badSane:
 			a.relapses++
-		}
+		} // of other signals it does not matter
 		if a.recovery >= recoverNats*t.damping(r.at) && !e.accused(t, f) {
 			e.relent(t, f, r.at)
 		}
@@ -352,33 +368,64 @@ func (t *target) admit(f family) {
 				w.release(priorInsane)
 			}
 		}
-	case famFirst:
-		t.admitMeasure(kindFirst)
-	case famInter:
-		t.admitMeasure(kindInter)
-	case famLonger, famShorter:
-		t.admitMeasure(kindTokens)
+	case famDisliked:
+		for _, s := range t.series {
+			if w := &s.avail; s.origin == fromFeedback && w.waitBad < sizeFeedback*w.mean(priorFeedback)*(w.waitGood+w.waitBad) {
+				w.release(priorFeedback)
+			}
+		}
+	case famStrange:
+		t.admitTexts()
 	case famJoint:
 		t.admitMeasure(kindFirst)
 		t.admitMeasure(kindInter)
+	default:
+		t.admitMeasure(f.kind())
 	}
 }
 
 func (t *target) admitMeasure(k kind) {
 	var ys []float64
 	for _, s := range t.series {
-		for i := range s.measures[k].pend {
-			ys = append(ys, s.measures[k].pend[i].y)
+		if m := s.measures[k]; m != nil {
+			for i := range m.pend {
+				ys = append(ys, m.pend[i].y)
+			}
 		}
 	}
-	chance := math.Exp(math.Abs(medianOf(ys))) < sizeRatio
+	chance := math.Abs(medianOf(ys)) < t.sizeOf(k)
 	for _, s := range t.series {
-		if m := &s.measures[k]; chance {
-			m.release(k, &t.usual[k])
-		} else {
+		switch m := s.measures[k]; {
+		case m == nil:
+		case chance:
+			m.release(k, t.histogram(k))
+		default:
 			m.pend = m.pend[:0]
 		}
 	}
+}
+
+// sizeOf is how far the middle of a measured signal must be off to matter.
+func (t *target) sizeOf(k kind) float64 {
+	switch {
+	case k == kindConfidence:
+		return sizeUnsure
+	case k >= kindOwn:
+		return t.sigma(k)
+	}
+	return math.Log(sizeRatio)
+}
+
+// sigma is the standard deviation of a measured signal; of several series the
+// largest.
+func (t *target) sigma(k kind) float64 {
+	most := 0.0
+	for _, s := range t.series {
+		if m := s.measures[k]; m.ready() {
+			most = max(most, m.sigma)
+		}
+	}
+	return most
 }
 
 // resume sets the verdict to the worst alarm that is left; healthy for none.

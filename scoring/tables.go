@@ -13,7 +13,7 @@ const (
 // A rate p0 is rounded up to a geometric grid likewise.
 const (
 	pLeast, pStep = 1e-4, 1.25
-	pBuckets      = 37 // up to 0.31
+	pBuckets      = 42 // up to 0.94
 )
 
 // mostBins is the number of rank bins of the finer ladder.
@@ -60,6 +60,25 @@ func newLadder(edges []float64) *ladder {
 	return l
 }
 
+// The text ladder tests one answer in three being three standard deviations off
+// in its strongest feature, and the rest as ever.
+const textShare, textShift = .3, 3.0
+
+// newTextLadder fills bucket 0 of a ladder of text.
+func newTextLadder(edges []float64) *ladder {
+	l := newLadder(edges)
+	below := 0.0
+	for j, q0 := range l.q0 {
+		at := 1.0
+		if j < len(edges) {
+			at = phi(math.Sqrt2*math.Erfinv(2*edges[j]-1) - textShift)
+		}
+		l.ell[0][j] = math.Log((textShare*(at-below) + (1-textShare)*q0) / q0)
+		below = at
+	}
+	return l
+}
+
 // bin returns the bin that the rank u in (0, 1) falls in.
 func (l *ladder) bin(u float64) int {
 	for j, e := range l.edges {
@@ -99,7 +118,8 @@ func bucketOfP(p float64) int {
 }
 
 // faultRate is the rate under a fault for a target whose usual rate is p0: a
-// target that often fails is at fault when it fails twice as often.
-func faultRate(p1, p0 float64) float64 { return math.Max(p1, math.Min(.6, 2*p0)) }
+// target that often fails is at fault when it fails twice as often, or when half
+// of what went well fails too.
+func faultRate(p1, p0 float64) float64 { return math.Max(p1, math.Min(2*p0, (1+p0)/2)) }
 
 func phi(x float64) float64 { return .5 * math.Erfc(-x/math.Sqrt2) }

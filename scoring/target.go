@@ -13,9 +13,11 @@ type target struct {
 	bellwether.Target
 	index    int
 	provider int
-	interval int64 // expected between probes of all vantages together
-	alone    int64 // and of one of them: silence is measured against it, because the others may be away
-	lnRun    float64
+	interval int64       // expected between probes of all vantages together
+	alone    int64       // and of one of them: silence is measured against it, because the others may be away
+	own      []ownSignal // the user's own signals, as in the settings
+	active   hypSet      // hypotheses that something was ever observed about; see activate
+	lnRun    float64     // logarithm of the probes between false alarms that each active hypothesis may have
 	groups   []group
 
 	series []*series
@@ -24,15 +26,18 @@ type target struct {
 	quota  rate
 	plain  bool // answers are not streamed: first token is the total
 
-	bank    bank
-	quotas  quotaBank
-	belief  belief
-	fam     [families]alarm
-	usual   [kinds]histogram
-	calls   ring[tally]
-	answers ring[tally]
-	effects [kinds]ring[residual]
-	recent  ring[increments]
+	bank       bank
+	quotas     quotaBank
+	belief     belief
+	fam        [families]alarm
+	usual      [kindsShown]histogram
+	calls      ring[tally]
+	answers    ring[tally]
+	oddTexts   ring[tally]
+	effects    [kinds]ring[residual]
+	recent     ring[increments]
+	streams    [origins]stream // of feedback and the user's own signals
+	identityAt int64           // when another model, fingerprint or tokenizer last answered
 
 	scored   uint64 // probes that were scored
 	firstAt  int64  // the first of them
@@ -78,13 +83,27 @@ type held struct {
 	reused          bool
 }
 
-// series is one vantage, canary and kind of connection, or one router's stream.
+// origin is where the observations of a series come from.
+type origin uint8
+
+const (
+	fromProbe origin = iota
+	fromTraffic
+	fromFeedback
+	fromUser
+	origins
+)
+
+// series is one vantage, canary and kind of connection, or one stream of what
+// routers, callers or the user report.
 type series struct {
 	vantage, canary string
-	reused, passive bool
-	measures        [kinds]measure
+	reused, passive bool // passive: from traffic
+	origin          origin
+	measures        [kinds]*measure // nil before their first value
+	text            *textPast       // nil before the first answer with features
 	sane            rate
-	avail           rate // passive only
+	avail           rate // of traffic; of feedback how often it is bad
 	nats            [hypotheses]float64
 	live            pace
 	accuses         [families]bool // it spoke for the alarm that is in force
@@ -96,20 +115,25 @@ const mostSeries = 64 // of one target; a new one then takes the place of anothe
 
 // ring keeps the last 64 of something.
 type ring[T any] struct {
-	buf [64]T
+	buf []T // ringSize long; nil before the first
 	n   uint64
 }
 
+const ringSize = 64
+
 func (r *ring[T]) push(v T) {
-	r.buf[r.n%uint64(len(r.buf))] = v
+	if r.buf == nil {
+		r.buf = make([]T, ringSize)
+	}
+	r.buf[r.n%ringSize] = v
 	r.n++
 }
 
 // len returns how many are kept.
-func (r *ring[T]) len() int { return int(min(r.n, uint64(len(r.buf)))) }
+func (r *ring[T]) len() int { return int(min(r.n, ringSize)) }
 
 // last returns the i-th newest; 0 is the newest.
-func (r *ring[T]) last(i int) *T { return &r.buf[(r.n-1-uint64(i))%uint64(len(r.buf))] }
+func (r *ring[T]) last(i int) *T { return &r.buf[(r.n-1-uint64(i))%ringSize] }
 
 // tally counts calls of one observation: one for a probe, many for a window.
 type tally struct {
@@ -153,9 +177,9 @@ func (s *series) key() uint64 {
 }
 
 // find returns the series of an observation, making it when it is new.
-func (t *target) find(o *bellwether.Observation, passive bool, now int64) *series {
+func (t *target) find(o *bellwether.Observation, from origin, now int64) *series {
 	for _, s := range t.series {
-		if s.vantage == o.Vantage && s.canary == o.Canary && s.reused == o.Reused && s.passive == passive {
+		if s.vantage == o.Vantage && s.canary == o.Canary && s.reused == o.Reused && s.origin == from {
 			s.lastAt = now
 			s.n++
 			return s
@@ -169,11 +193,15 @@ func (t *target) find(o *bellwether.Observation, passive bool, now int64) *serie
 		i := leastMissed(ks, now)
 		t.series = slices.Delete(t.series, i, i+1)
 	}
-	s := &series{vantage: o.Vantage, canary: o.Canary, reused: o.Reused, passive: passive, known: known{lastAt: now, n: 1}}
+	s := &series{vantage: o.Vantage, canary: o.Canary, reused: o.Reused, passive: from == fromTraffic, origin: from, known: known{lastAt: now, n: 1}}
 	s.sane.refresh(priorInsane)
-	s.avail.refresh(priorErrors)
-	if passive {
+	switch from {
+	case fromTraffic:
 		s.avail.refresh(t.trafficPrior(s))
+	case fromFeedback:
+		s.avail.refresh(priorFeedback)
+	default:
+		s.avail.refresh(priorErrors)
 	}
 	t.series = append(t.series, s)
 	return s
@@ -201,9 +229,27 @@ func (t *target) stale(now int64) bool { return t.seenAt != 0 && now-t.seenAt > 
 // observations a month cannot keep a budget of several alarms a month.
 const leastRun = 5.5
 
+// month is that of the budget, in seconds.
+const month = 30 * 86400.0
+
 // allowedRun returns the logarithm of the mean number of observations between
-// false alarms that one hypothesis of the bank may have.
-func allowedRun(falseAlarms float64, interval int64) float64 {
-	const month = 30 * 86400
-	return math.Max(leastRun, math.Log(month/falseAlarms/seconds(interval)*hypotheses))
+// false alarms that each of so many hypotheses may have.
+func allowedRun(falseAlarms float64, interval int64, active int) float64 {
+	return math.Max(leastRun, math.Log(month/falseAlarms/seconds(interval)*float64(active)))
+}
+
+// alwaysActive are the hypotheses about errors and wrong answers.
+const alwaysActive hypSet = 1<<errors3 | 1<<errors30 | 1<<errors97 | 1<<insane5 | 1<<insane50
+
+// activate notes that something was observed about more hypotheses: the budget
+// is shared by all that are active and may raise an alarm.
+func (t *target) activate(more hypSet, set *settings) {
+	if more&^t.active != 0 {
+		t.active |= more
+		t.shareBudget(set)
+	}
+}
+
+func (t *target) shareBudget(set *settings) {
+	t.lnRun = allowedRun(set.falseAlarms, t.interval, max(1, (t.active&set.alarming).size()))
 }

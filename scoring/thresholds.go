@@ -131,12 +131,13 @@ type solver struct {
 	cache   map[thresholdKey]float64
 }
 
-type ladders struct{ coarse, fine *ladder }
+type ladders struct{ coarse, fine, text *ladder }
 
 func newLadders() *ladders {
 	return &ladders{
 		coarse: newLadder([]float64{.5, .75, .9, .97, .99}),
 		fine:   newLadder([]float64{.5, .75, .9, .97, .99, .999}),
+		text:   newTextLadder([]float64{.5, .75, .9, .97, .99}),
 	}
 }
 
@@ -148,7 +149,7 @@ func (l *ladders) pick(fine bool) *ladder {
 }
 
 type thresholdKey struct {
-	kind    uint8 // 0 ranks, 1 counts, 2 joint
+	kind    uint8 // 0 ranks, 1 counts, 2 joint, 3 texts
 	fine    bool
 	d, e, p int16
 	p1      float64
@@ -176,8 +177,16 @@ func (s *solver) ranks(fine bool, d int, lnRun float64) float64 {
 	})
 }
 
-func (s *solver) rankAtoms(fine bool, d int) []atom {
-	l := s.ladders.pick(fine)
+// texts returns the threshold of the hypothesis about text.
+func (s *solver) texts(lnRun float64) float64 {
+	lnRun = roundRun(lnRun)
+	return s.cached(thresholdKey{kind: 3, lnRun: lnRun}, func() float64 { return solve(s.ladders.text.atoms(0), lnRun, .02) })
+}
+
+func (s *solver) rankAtoms(fine bool, d int) []atom { return s.ladders.pick(fine).atoms(d) }
+
+// atoms returns the increments of effect bucket d; -1 for none.
+func (l *ladder) atoms(d int) []atom {
 	as := make([]atom, len(l.q0))
 	for j, q := range l.q0 {
 		as[j] = atom{p: q}
@@ -190,16 +199,22 @@ func (s *solver) rankAtoms(fine bool, d int) []atom {
 
 // counts returns the threshold of a counted signal of usual rate bucket p.
 func (s *solver) counts(p1 float64, p int, lnRun float64) float64 {
+	return s.rates(faultRate(p1, bucketP(p)), p, lnRun)
+}
+
+// rates returns the threshold of a rate p1 against the usual bucket p.
+func (s *solver) rates(p1 float64, p int, lnRun float64) float64 {
 	lnRun = roundRun(lnRun)
 	return s.cached(thresholdKey{kind: 1, p: int16(p), p1: p1, lnRun: lnRun}, func() float64 {
-		as := countAtoms(p1, bucketP(p))
+		as := rateAtoms(p1, bucketP(p))
 		good := -as[1].x
 		return solve(as, lnRun, good/math.Ceil(good/.02))
 	})
 }
 
-func countAtoms(p1, p0 float64) []atom {
-	p1 = faultRate(p1, p0)
+func countAtoms(p1, p0 float64) []atom { return rateAtoms(faultRate(p1, p0), p0) }
+
+func rateAtoms(p1, p0 float64) []atom {
 	return []atom{{p: p0, x: math.Log(p1 / p0)}, {p: 1 - p0, x: math.Log((1 - p1) / (1 - p0))}}
 }
 

@@ -11,7 +11,7 @@ import (
 func TestThresholdsAgreeWithTheCalibration(t *testing.T) {
 	t.Parallel()
 	s := solver{ladders: newLadders(), cache: map[thresholdKey]float64{}}
-	lnRun := math.Log(86400 * hypotheses)
+	lnRun := math.Log(86400 * 12)
 	bucket := func(r, sigma float64) int { return bucketOf(logD(math.Log(r) / sigma)) }
 	for _, c := range []struct {
 		name string
