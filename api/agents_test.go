@@ -347,3 +347,23 @@ func FuzzHello(f *testing.F) {
 		}
 	})
 }
+
+func TestMissedProbesAreCountedByReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{deps: func(d *api.Deps) { d.Probing = func() api.Probing { return api.Probing{Missed: 8} } }})
+		for i, why := range []string{"no free slot to its provider in time", "3 earlier ones are still in flight", "our own process or clock was late",
+			"our own process or clock was late, as it was for the 4 times after this one", "our own process or clock was late, as it was for the many times after", ""} {
+			o := seen(fmt.Sprint(i), "gpt-us", time.Now(), 0)
+			o.Outcome, o.Error = bellwether.Missed, "not sent: "+why
+			w.server.Observe(o)
+		}
+		w.get("/v1/probing").want(200).says(`"missed":8`,
+			`"missed_by_reason":{"earlier ones are still in flight":1,"no free slot to its provider in time":1,"no reason given":1,"our own process or clock was late":7}`)
+		for i := range 50 {
+			o := seen(fmt.Sprint("x", i), "gpt-us", time.Now(), 0)
+			o.Outcome, o.Error = bellwether.Missed, fmt.Sprint("invented ", i)
+			w.server.Observe(o)
+		}
+		w.get("/v1/probing").want(200).says(`"other":34`)
+	})
+}

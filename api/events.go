@@ -39,6 +39,7 @@ func (s *Server) Observe(o bellwether.Observation) {
 	s.metrics.observe(&o, s.deps.Facts())
 	s.hour.add(&o)
 	s.results.note(&o)
+	s.misses.note(&o)
 	s.notes.note(&o, s.deps.Facts)
 	s.told.note(&o, s.deps.Facts)
 	s.stale.mark(o.Target)

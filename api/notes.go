@@ -20,7 +20,7 @@ const (
 // Note is something about a target that is worth knowing and no outage.
 type Note struct {
 	At   time.Time `json:"at"`
-	Kind string    `json:"kind"` // identity.model, identity.mismatch, identity.fingerprint, identity.tokens, identity.ending
+	Kind string    `json:"kind"` // identity.model, identity.mismatch, identity.fingerprint, identity.tokens, identity.ending, gone
 	Text string    `json:"text"`
 }
 
@@ -33,7 +33,8 @@ type notes struct {
 // note takes what o says of its target's identity. What several canaries and
 // vantages see is one note: the same text is not said again within six hours.
 func (n *notes) note(o *bellwether.Observation, f func() Facts) {
-	if o.Signals["identity.changed"] == 0 {
+	gone := o.Source == bellwether.SourceProbe && o.Outcome == bellwether.Gone
+	if o.Signals["identity.changed"] == 0 && !gone {
 		return
 	}
 	if _, known := f().target(o.Target); !known {
@@ -43,6 +44,9 @@ func (n *notes) note(o *bellwether.Observation, f func() Facts) {
 	defer n.mu.Unlock()
 	if n.by == nil {
 		n.by = map[string][]Note{}
+	}
+	if gone {
+		n.add(o.Target, Note{At: o.At.UTC(), Kind: "gone", Text: fmt.Sprintf("the provider says that its model is not there (HTTP %d)", o.Status)})
 	}
 	for s, v := range o.Signals {
 		if text := identityText(string(s), v, o); v != 0 && text != "" {

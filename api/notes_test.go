@@ -46,3 +46,19 @@ func TestAChangeOfIdentityIsANoteOfItsTarget(t *testing.T) {
 		}
 	})
 }
+
+func TestAModelThatIsNotThereAnyMoreIsANote(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{})
+		for i := range 3 {
+			o := seen(fmt.Sprint(i), "gpt-us", time.Now().Add(time.Duration(i)*time.Minute), 0)
+			o.Outcome, o.Status = bellwether.Gone, 404
+			w.server.Observe(o)
+		}
+		var one struct{ Notes []struct{ Kind, Text string } }
+		w.get("/v1/targets/gpt-us").want(200).into(&one)
+		if len(one.Notes) != 1 || one.Notes[0].Kind != "gone" || !strings.Contains(one.Notes[0].Text, "404") {
+			t.Errorf("notes = %+v, want that the model is not there, once", one.Notes)
+		}
+	})
+}

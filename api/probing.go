@@ -25,6 +25,9 @@ type Probing struct {
 	Sent    map[string]uint64 `json:"sent"`
 	Missed  uint64            `json:"missed"`
 	Skipped uint64            `json:"skipped"`
+	// MissedBy counts, by reason, the missed probes of this vantage that this
+	// server was told of since its own start. The server fills it in.
+	MissedBy map[string]uint64 `json:"missed_by_reason,omitempty"`
 	// TotalBudget bounds suspicion on all targets in a day, TargetBudget on one.
 	TotalBudget  Budget `json:"total_budget"`
 	TargetBudget Budget `json:"target_budget"`
@@ -98,7 +101,7 @@ func (s *Server) everywhere() []Probing {
 	out = append(out, s.agents.probing(now)...)
 	for i := range out {
 		p := &out[i]
-		p.At, p.Targets = p.At.UTC(), list(p.Targets)
+		p.At, p.Targets, p.MissedBy = p.At.UTC(), list(p.Targets), s.misses.of(p.Vantage)
 		if h := p.Health; h != nil {
 			shown := *h
 			shown.Unwell, shown.Controls = list(h.Unwell), list(h.Controls)

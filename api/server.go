@@ -32,6 +32,7 @@ type Server struct {
 	agents    *agents
 	results   *results
 	notes     notes
+	misses    misses
 	told      *told
 	failovers *failovers
 	upgrader  websocket.Upgrader
