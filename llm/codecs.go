@@ -34,9 +34,11 @@ func Known() []Protocol {
 	return ps
 }
 
-// Protocols returns the protocols that the router and the simulated provider
-// speak to providers and callers.
-func Protocols() []Protocol { return []Protocol{OpenAI, Anthropic, Gemini, Azure} }
+// Protocols returns the protocols of chats, plain and streamed, that can be
+// probed, routed to and simulated: all but HTTP, which never streams.
+func Protocols() []Protocol {
+	return []Protocol{OpenAI, Anthropic, Gemini, Azure, Responses}
+}
 
 // dialect returns the protocol whose words p's bodies are written in.
 func (p Protocol) dialect() Protocol {

@@ -38,7 +38,7 @@ type kit struct {
 }
 
 // bases are the base URLs of the protocols at a simulated provider.
-var bases = map[llm.Protocol]string{llm.OpenAI: "/v1", llm.Azure: "", llm.Anthropic: "", llm.Gemini: "/v1beta"}
+var bases = map[llm.Protocol]string{llm.OpenAI: "/v1", llm.Azure: "", llm.Anthropic: "", llm.Gemini: "/v1beta", llm.Responses: "/v1"}
 
 // place is one target of a kit.
 type place struct {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 
 	"github.com/bellwether-llm/bellwether/internal/conf"
-	"github.com/bellwether-llm/bellwether/llm"
 )
 
 // maxFaultBody bounds what PUT /_faults reads, in bytes.
@@ -90,37 +89,3 @@ func writeJSON(w http.ResponseWriter, status int, mime string, v any) {
 }
 
 var _ = placeText(conf.Problem{}) // the two have the same fields
-
-// listed are the models that a listing shows. Others are served all the same.
-var listed = map[llm.Protocol][]string{
-	llm.OpenAI:    {"gpt-4o", "gpt-4o-mini", "mistral-large", "llama-3.3-70b", "llama-3.1-8b-instant"},
-	llm.Azure:     {"gpt-4o", "gpt-4-1106-preview"},
-	llm.Anthropic: {"claude-opus-4-1", "claude-sonnet-4-5", "claude-haiku-4-5"},
-	llm.Gemini:    {"gemini-2.5-pro", "gemini-2.5-flash"},
-}
-
-// serveModels lists models in the protocol's shape.
-func (s *Server) serveModels(w http.ResponseWriter, at place) {
-	const created = 1_735_689_600 // 2025-01-01
-	var items []map[string]any
-	for _, m := range listed[at.proto] {
-		switch at.proto {
-		case llm.Anthropic:
-			items = append(items, map[string]any{"type": "model", "id": m, "display_name": m, "created_at": "2025-01-01T00:00:00Z"})
-		case llm.Gemini:
-			items = append(items, map[string]any{"name": "models/" + m, "displayName": m, "inputTokenLimit": 1 << 20, "outputTokenLimit": 1 << 13,
-				"supportedGenerationMethods": []string{"generateContent", "streamGenerateContent"}})
-		default:
-			items = append(items, map[string]any{"id": m, "object": "model", "created": created, "owned_by": "simulated"})
-		}
-	}
-	switch at.proto {
-	case llm.Anthropic:
-		ids := listed[at.proto]
-		writeJSON(w, http.StatusOK, "application/json", map[string]any{"data": items, "has_more": false, "first_id": ids[0], "last_id": ids[len(ids)-1]})
-	case llm.Gemini:
-		writeJSON(w, http.StatusOK, "application/json", map[string]any{"models": items})
-	default:
-		writeJSON(w, http.StatusOK, "application/json", map[string]any{"object": "list", "data": items})
-	}
-}

@@ -27,39 +27,76 @@ type question struct {
 	no          string // what the coin's other side says
 	sentence    bool   // prose: one sentence
 	words       int    // prose: so many words; 0 as drawn
+	topic       string // prose: what it is to be about, if that was said
+
+	text    string   // what was asked
+	results []string // what tools have answered since
 }
 
-// understand reads a conversation: the last user turn is the question. A
-// schema, or a template in the question, makes the answer JSON.
-func understand(messages []llm.Message, schema json.RawMessage) question {
-	text := ""
-	for _, m := range messages {
-		if m.Role == "user" {
-			text = messageText(m)
+// understand reads a conversation: the last user turn is the question, unless
+// tools have answered since. A schema, or a template in the question, makes the
+// answer JSON.
+func understand(req llm.Request) question {
+	text, system := "", ""
+	var pictures []llm.Part
+	for _, m := range req.Messages {
+		said := messageText(m)
+		switch {
+		case m.Role == llm.RoleSystem:
+			system += said + "\n"
+		case m.Role == llm.RoleUser && (said != "" || len(m.Parts) > 0):
+			if said != "" {
+				text = said
+			}
+			pictures = m.Parts
 		}
 	}
-	q := read(text)
-	if len(schema) > 0 {
-		return question{fixed: bySchema(schema, q.core(text))}
+	q := question{}
+	results := answered(req.Messages)
+	if graded, ok := grade(system, text); ok {
+		q = question{fixed: graded}
+	} else if colour, ok := look(text, pictures); ok {
+		q = question{short: titled(colour), long: "The picture is mostly " + colour + ".", brief: brief.MatchString(text)}
+	} else if len(results) > 0 {
+		q = question{fixed: toldBy(results)}
+	} else {
+		q = read(text)
 	}
-	if json, ok := byTemplate(text, q.core(text)); ok {
-		return question{fixed: json}
+	q.text, q.results = text, results
+	g := q.gist(strings.Join(append(results, text), "\n"))
+	if len(req.JSONSchema) > 0 {
+		q.fixed = bySchema(req.JSONSchema, g, false)
+	} else if len(results) == 0 {
+		if json, ok := byTemplate(text, g); ok {
+			q.fixed = json
+		}
 	}
 	return q
 }
 
-// core is the shortest form of the answer, as a JSON field would hold it.
-func (q question) core(text string) string {
-	if short, _, ok := look(text, strings.ToLower(text)); ok {
-		return short
+// toldBy passes on what tools said.
+func toldBy(results []string) string {
+	said := strings.Join(results, " and ")
+	if r := []rune(said); len(r) > 400 {
+		said = string(r[:400])
 	}
+	return "Here is what I found: " + said
+}
+
+// gist is what the question offers to fill JSON with.
+func (q question) gist(text string) *gist {
 	switch {
+	case len(q.results) > 0:
+		return newGist(text, q.results[0], false)
 	case q.fixed != "":
-		return q.fixed
+		return newGist(text, q.fixed, true)
 	case q.short != "":
-		return q.short
+		return newGist(text, q.short, !q.coin)
 	}
-	return subjects[0]
+	if short, _, ok := known(text, strings.ToLower(text)); ok {
+		return newGist(text, short, true)
+	}
+	return newGist(text, subjects[0], false)
 }
 
 // messageText is a turn's text; of a turn that holds more (images, parts), the
@@ -90,16 +127,28 @@ var (
 	echo       = regexp.MustCompile(`(?i)\b(?:say|reply|respond|repeat|output|write|answer)(?: (?:with|only|exactly|just|the|single|one|word|text|phrase|following|back|after me))*\s*:?\s*["“'‘` + "`" + `]([^"”'’` + "`" + `]{1,200})["”'’` + "`" + `]`)
 	echoWord   = regexp.MustCompile(`(?i)\b(?:say|reply|respond|repeat|output)(?: (?:with|only|exactly|just|the|single|word|text))*:? ([A-Z0-9]{2,20})\b`)
 	backwards  = regexp.MustCompile(`(?i)(?:spell|reverse|write)(?: the word)? ["“']?(\p{L}{1,40})["”']?(?: backwards?|\b.*reverse)`)
-	wantWords  = regexp.MustCompile(`(?i)\b(\d{1,4})[ -]words?\b`)
+	wantWords  = regexp.MustCompile(`(?i)\b(\d{1,4}|\pL+)[ -]words?\b`)
+	topicOf    = regexp.MustCompile(`(?i)\b(?:story|poem|tale|essay|letter|paragraph|text|song)\b[^.?!]*?\babout ((?:an?|the|my|your|two|some) [^.?!,;:]{2,80})`)
 	brief      = regexp.MustCompile(`(?i)one word|single word|only the|just the|word only|number only|only a number|one number|nothing else|one-word|briefly`)
 	yesNo      = regexp.MustCompile(`(?i)\byes\b.{0,12}\bno\b|\bno\b.{0,12}\byes\b|\btrue or false\b`)
 	upperEcho  = regexp.MustCompile(`^[A-Z0-9]+$`)
 )
 
+// numerals are numbers as words.
+var numerals = map[string]int{"five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30,
+	"forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
+
 // read understands one question. One that the tables do not know gets prose.
 func read(text string) question {
 	lower := strings.ToLower(text)
 	q := question{brief: brief.MatchString(text)}
+	if short, long, ok := solve(text); ok {
+		q.short, q.long = short, long
+		return q
+	}
+	if code := tongueOf(text); code != "" {
+		return question{fixed: abroad(text, code)}
+	}
 	if yesNo.MatchString(text) || numberIs.MatchString(text) || compare.MatchString(text) {
 		return q.decided(text, lower)
 	}
@@ -110,18 +159,23 @@ func read(text string) question {
 		return question{fixed: m[1]}
 	}
 	var ok bool
-	if q.short, q.long, ok = look(text, lower); ok {
+	if q.short, q.long, ok = known(text, lower); ok {
 		return q
 	}
 	if m := wantWords.FindStringSubmatch(lower); m != nil {
-		q.words = atoi(m[1])
+		if q.words = atoi(m[1]); q.words == 0 {
+			q.words = numerals[m[1]]
+		}
+	}
+	if m := topicOf.FindStringSubmatch(text); m != nil {
+		q.topic = strings.TrimSpace(m[1])
 	}
 	q.sentence = q.words == 0 && (strings.Contains(lower, "one sentence") || strings.Contains(lower, "a sentence"))
 	return q
 }
 
-// look finds a question's short and long answer in the tables, or computes them.
-func look(q, lower string) (short, long string, ok bool) {
+// known finds a question's short and long answer in the tables, or computes them.
+func known(q, lower string) (short, long string, ok bool) {
 	if m := capitalOf.FindStringSubmatch(q); m != nil {
 		if country, city := countryIn(m[1]); city != "" {
 			return city, "The capital of " + country + " is " + city + ".", true
@@ -158,7 +212,10 @@ func (q question) answer(rng *rand.Rand) answer {
 		return answer{text: q.fixed, known: true}
 	case q.short == "":
 		var b strings.Builder
-		sentence(&b, rng)
+		if q.topic != "" {
+			b.WriteString("This is about " + q.topic + ".")
+		}
+		phrase(&b, rng)
 		return answer{text: b.String(), known: q.sentence, words: q.words}
 	case q.coin && rng.IntN(2) == 0:
 		return answer{text: q.no, known: true}

@@ -15,7 +15,7 @@ import (
 func said(q string, schema string) []string {
 	var out []string
 	for seed := range uint64(8) {
-		a := understand([]llm.Message{{Role: "system", Text: "You are terse."}, {Role: "user", Text: q}}, json.RawMessage(schema)).answer(rand.New(rand.NewPCG(seed, 1)))
+		a := understand(llm.Request{Messages: []llm.Message{{Role: "system", Text: "You are terse."}, {Role: "user", Text: q}}, JSONSchema: json.RawMessage(schema)}).answer(rand.New(rand.NewPCG(seed, 1)))
 		out = append(out, a.text)
 	}
 	return out
@@ -111,7 +111,7 @@ func TestNoSchemaMakesAnAnswerWithoutEnd(t *testing.T) {
 
 func TestAQuestionOfPartsIsReadFromItsText(t *testing.T) {
 	m := llm.Message{Role: "user", Raw: json.RawMessage(`{"role":"user","content":[{"type":"text","text":"What is the \"capital\" of"},{"type":"image_url"},{"type":"text","text":"capital of Italy"}]}`)}
-	a := understand([]llm.Message{m}, nil).answer(rand.New(rand.NewPCG(1, 1)))
+	a := understand(llm.Request{Messages: []llm.Message{m}}).answer(rand.New(rand.NewPCG(1, 1)))
 	if !strings.Contains(a.text, "Rome") {
 		t.Errorf("answered %q, want Rome", a.text)
 	}
@@ -164,7 +164,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(`Reply with JSON {"city": "..."}`, `{"type":"object","properties":{"a":{"type":"array"}}}`)
 	f.Add("Count from 999 to 0", `{"anyOf":[null]}`)
 	f.Fuzz(func(t *testing.T, q, schema string) {
-		a := understand([]llm.Message{{Role: "user", Text: q}}, json.RawMessage(schema)).answer(rand.New(rand.NewPCG(1, 2)))
+		a := understand(llm.Request{Messages: []llm.Message{{Role: "user", Text: q}}, JSONSchema: json.RawMessage(schema)}).answer(rand.New(rand.NewPCG(1, 2)))
 		if schema != "" && !json.Valid([]byte(a.text)) {
 			t.Fatalf("schema %q: answered %q, want JSON", schema, a.text)
 		}

@@ -25,10 +25,9 @@ const (
 	endedBroken
 )
 
-// serveChat answers one chat.
-func (s *Server) serveChat(w http.ResponseWriter, r *http.Request, at place) {
+// serveAnswer answers one request.
+func (s *Server) serveAnswer(w http.ResponseWriter, r *http.Request, at place) {
 	arrived := time.Now()
-	codec := s.codecs[at.proto]
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		e := badRequest(err)
@@ -38,22 +37,44 @@ func (s *Server) serveChat(w http.ResponseWriter, r *http.Request, at place) {
 		s.refuse(w, at.proto, e)
 		return
 	}
-	req, err := codec.DecodeRequest(at.path, body)
+	t, err := s.read(at, r, body)
 	if err != nil {
 		s.refuse(w, at.proto, badRequest(err))
 		return
 	}
-	name, err := parseModel(req.Model)
+	name, err := parseModel(t.req.Model)
 	if err != nil {
 		s.refuse(w, at.proto, badRequest(err))
 		return
 	}
-	p := s.newPlan(req, name, at.region, arrived)
-	a := &player{w: w, plan: p, codec: codec, req: req, arrived: arrived, done: r.Context().Done(), control: http.NewResponseController(w)}
+	s.ledger.see(at.house, name.Base)
+	s.answer(w, r, at, t, name, arrived)
+}
+
+// serveModels answers a listing, which takes no time unless a fault says so.
+func (s *Server) serveModels(w http.ResponseWriter, r *http.Request, at place) {
+	arrived := time.Now()
+	body, gone := s.listModels(at, arrived)
+	if gone != nil {
+		s.refuse(w, at.proto, gone)
+		return
+	}
+	t := task{speak: s.codecs[at.proto], exact: true, body: func(*plan) []byte { return body }}
+	s.answer(w, r, at, t, modelName{Base: listingName, First: -1, Inter: -1, Tokens: -1}, arrived)
+}
+
+// answer plans and plays the answer to a task.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, at place, t task, name modelName, arrived time.Time) {
+	p, err := s.newPlan(t, name, at.region, arrived)
+	if err != nil {
+		s.refuse(w, at.proto, badRequest(err))
+		return
+	}
+	a := &player{w: w, plan: p, task: t, arrived: arrived, done: r.Context().Done(), control: http.NewResponseController(w)}
 	how := a.play()
 	s.ledger.end(name.Base, how)
-	s.opts.Logger.Debug("chat answered", "model", req.Model, "region", at.region, "tokens", len(p.said), "ending", how, "took", time.Since(arrived))
-	if how == endedBroken && (p.breaks != breakTruncate || !req.Stream) { // a truncated stream ends cleanly, without the protocol's end
+	s.opts.Logger.Debug("answered", "path", at.path, "model", name.Base, "region", at.region, "tokens", p.usage.Output, "ending", how, "took", time.Since(arrived))
+	if how == endedBroken && (p.breaks != breakTruncate || !t.req.Stream) { // a truncated stream ends cleanly, without the protocol's end
 		a.reset(p.breaks == breakReset)
 	}
 }
@@ -70,12 +91,12 @@ func (s *Server) refuse(w http.ResponseWriter, p llm.Protocol, e *llm.Error) {
 	writeError(w, s.codecs[p], e)
 }
 
-func writeError(w http.ResponseWriter, c llm.Codec, e *llm.Error) {
+func writeError(w http.ResponseWriter, c speaker, e *llm.Error) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-		if c.Protocol() == llm.OpenAI || c.Protocol() == llm.Azure {
+		if p := c.Protocol(); p == llm.OpenAI || p == llm.Azure || p == llm.Responses {
 			h.Set("Retry-After-Ms", strconv.FormatInt(e.RetryAfter.Milliseconds(), 10))
 		}
 	}

@@ -27,7 +27,7 @@ const capital = "What is the capital of France? Answer with one word."
 
 // bases are how each protocol's base URL names a region, and none.
 var bases = map[llm.Protocol][2]string{
-	llm.OpenAI: {"/v1", "/r/eu/v1"}, llm.Azure: {"", "/r/eu"}, llm.Anthropic: {"", "/r/eu"}, llm.Gemini: {"/v1beta", "/r/eu/v1beta"},
+	llm.OpenAI: {"/v1", "/r/eu/v1"}, llm.Azure: {"", "/r/eu"}, llm.Anthropic: {"", "/r/eu"}, llm.Gemini: {"/v1beta", "/r/eu/v1beta"}, llm.Responses: {"/v1", "/r/eu/v1"},
 }
 
 // answer is what a client saw.

@@ -90,9 +90,9 @@ func dayLines(o DayOptions) []dayLine {
 		for _, c := range o.Canaries {
 			l := dayLine{target: t, canary: c, seed: seriesSeed(o.Seed, o.Vantage, t.ID, c.Name)}
 			l.phase = time.Duration(seriesSeed(0, o.Vantage, t.ID, c.Name) % uint64(o.Interval))
-			l.call = call{name: name, factor: factor, profile: ProfileFor(name.Base).In(factor)}
+			l.call = call{task: task{speak: webSpeaker{}}, choices: 1, name: name, factor: factor, profile: ProfileFor(name.Base).In(factor)}
 			l.call.req = llm.Request{MaxTokens: c.MaxTokens, Messages: []llm.Message{{Role: "user", Text: c.Prompt}}}
-			l.call.asked = understand(l.call.req.Messages, nil)
+			l.call.asked = understand(l.call.req)
 			lines = append(lines, l)
 		}
 	}
@@ -119,18 +119,18 @@ func (l dayLine) observe(at time.Time, round uint64, prev State) (bellwether.Obs
 		ob.Timing.Total = ob.Timing.FirstByte
 		return ob, c.sample.Next
 	}
-	ob.Model, ob.Finish = p.model, string(p.finish)
+	ob.Model, ob.Finish = p.model, string(p.choices[0].finish)
 	ob.Timing = p.timing(l.canary.Plain)
 	ob.Tokens = &bellwether.Tokens{Input: p.usage.Input, Output: p.usage.Output}
 	ob.CostUSD = l.target.Price.Cost(p.usage.Input, p.usage.Output)
 	for _, name := range l.canary.Checks {
 		ob.Checks = append(ob.Checks, bellwether.CheckResult{Name: name, OK: true})
 	}
-	for _, t := range p.said {
-		if len(ob.Excerpt)+len(t) > maxExcerpt {
+	for _, t := range p.choices[0].tokens {
+		if len(ob.Excerpt)+len(t.text) > maxExcerpt {
 			break
 		}
-		ob.Excerpt += t
+		ob.Excerpt += t.text
 	}
 	return ob, c.sample.Next
 }
@@ -143,10 +143,10 @@ func (p *plan) timing(plain bool) bellwether.Timing {
 		t.FirstByte = t.Total
 		return t
 	}
-	if len(p.said) > 0 {
+	if p.steps > 0 {
 		t.FirstToken = p.first.Seconds()
 	}
-	if len(p.said) > 1 {
+	if p.steps > 1 {
 		g := p.gap.Seconds()
 		t.InterToken, t.InterTokenP95, t.InterTokenMax = g, g, g
 	}

@@ -37,6 +37,13 @@ func failure(status int) *llm.Error {
 	return e
 }
 
+// declined is what a provider says to a request that it will not serve, where
+// it cannot say so in words.
+func declined() *llm.Error {
+	return &llm.Error{Status: http.StatusBadRequest, Outcome: bellwether.Refusal, Policy: true, Code: "content_policy_violation", Dialect: llm.OpenAI,
+		Message: "Your request was rejected as a result of our safety system."}
+}
+
 // badRequest is what a provider says to a request that it cannot read.
 func badRequest(err error) *llm.Error {
 	return &llm.Error{Status: http.StatusBadRequest, Outcome: bellwether.ClientError, Message: err.Error()}

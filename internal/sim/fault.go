@@ -33,6 +33,7 @@ const (
 	KindRefuse     Kind = "refuse"      // the model declines
 	KindSwap       Kind = "swap"        // another model answers: With, by default a smaller one
 	KindRateLimit  Kind = "rate_limit"  // 429 with Retry-After, in seconds; 0 means 1
+	KindVanish     Kind = "vanish"      // the model is no longer listed, and asked for it is a 404
 )
 
 // Fault is one scripted misbehaviour. Several may strike one request: of those
@@ -81,12 +82,12 @@ var valueOf = map[Kind]*valueRange{
 	KindVerbose:    {1, 1000, false, "write the factor on the answer's length, such as 5"},
 	KindRateLimit:  {0, maxFaultSeconds, false, "write the seconds of Retry-After, such as 2"},
 	KindHang:       nil, KindNoDone: nil, KindTerse: nil, KindRepeat: nil, KindOffTopic: nil,
-	KindEmpty: nil, KindRefuse: nil, KindSwap: nil,
+	KindEmpty: nil, KindRefuse: nil, KindSwap: nil, KindVanish: nil,
 }
 
 // kindNames lists the kinds as a remedy does.
 const kindNames = "latency, first_token, decode, status, reset, hang, stall, truncate, malformed, no_done, " +
-	"verbose, terse, repeat, off_topic, empty, refuse, swap or rate_limit"
+	"verbose, terse, repeat, off_topic, empty, refuse, swap, rate_limit or vanish"
 
 // problems says what is wrong with f, whose place is path.
 func (f Fault) problems(path string) []conf.Problem {

@@ -69,7 +69,7 @@ func transportFaults() []faultCase {
 			return a.err != nil
 		}},
 		{sim.Fault{Kind: sim.KindNoDone}, twenty, tell, func(a answer, p llm.Protocol, stream bool) bool {
-			return a.err == nil && a.finish == llm.FinishStop && (!a.done || p == llm.Gemini) // whose finish is its end
+			return a.err == nil && a.finish == llm.FinishStop && (!a.done || p == llm.Gemini || p == llm.Responses) // whose finish is the end
 		}},
 	}
 }

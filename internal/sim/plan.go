@@ -25,9 +25,10 @@ const (
 type plan struct {
 	id      string // a UUIDv7, for the protocol to dress
 	model   string // as the answer names it
-	said    []string
-	finish  llm.Finish
-	refused bool // what is said is a refusal
+	think   thinking
+	choices []choice // of a chat: at least one
+	steps   int      // tokens of the longest choice
+	bent    bent     // of what is no chat
 	usage   llm.Usage
 	logprob float64
 
@@ -46,21 +47,28 @@ func (p *plan) due(i int) time.Duration {
 }
 
 // last is when the last token is due; of an answer without one, its first.
-func (p *plan) last() time.Duration { return p.due(max(0, len(p.said)-1)) }
+func (p *plan) last() time.Duration { return p.due(max(0, p.steps-1)) }
 
-// newPlan decides how to answer a request for name in a region.
-func (s *Server) newPlan(req llm.Request, name modelName, region string, now time.Time) *plan {
+// newPlan decides how to answer a task for a model in a region.
+func (s *Server) newPlan(t task, name modelName, region string, now time.Time) (*plan, error) {
 	factor := factorIn(s.opts.Regions, region)
-	profile := ProfileFor(name.Base).In(factor)
-	sample, d := s.ledger.begin(name.Base, region, profile)
-	struck := s.faults.Load().striking(now, name.Base, region, d.faults)
-	return compose(call{req: req, asked: understand(req.Messages, req.JSONSchema), name: name, at: now, profile: profile, sample: sample, dice: d, struck: struck, factor: factor})
+	c := call{task: t, name: name, at: now, profile: ProfileFor(name.Base).In(factor), factor: factor, choices: 1}
+	if t.body == nil {
+		var err error
+		if c.choices, err = choicesOf(t.speak.Protocol(), t.req); err != nil {
+			return nil, err
+		}
+		c.asked = understand(t.req)
+	}
+	c.sample, c.dice = s.ledger.begin(name.Base, region, c.profile)
+	c.struck = s.faults.Load().striking(now, name.Base, region, c.dice.faults)
+	return compose(c), nil
 }
 
 // call is all that decides an answer.
 type call struct {
-	req     llm.Request
-	asked   question // what was understood of it
+	task
+	asked   question // what was understood of a chat
 	name    modelName
 	at      time.Time
 	profile Profile // in its region
@@ -68,6 +76,7 @@ type call struct {
 	dice    dice
 	struck  []Fault
 	factor  float64 // the region's
+	choices int
 }
 
 // compose decides an answer.
@@ -81,13 +90,24 @@ func compose(c call) *plan {
 		}
 	}
 	s := exact(c.sample, c.name, c.profile)
+	if c.exact {
+		s.FirstByte, s.FirstToken, s.InterToken, s.Outcome = 0, 0, 0, bellwether.OK
+	}
+	if c.quick {
+		s.FirstByte, s.FirstToken = s.FirstByte/errorPart, s.FirstToken/errorPart
+	}
 	p.headers, p.first, p.gap = seconds(s.FirstByte), seconds(s.FirstToken), seconds(s.InterToken)
 	if s.Outcome != bellwether.OK {
 		p.failure = failure(http.StatusInternalServerError)
 	}
-	p.say(c, s)
-	p.strike(c.struck)
-	p.cut(c.req)
+	if c.body == nil {
+		p.think = thinkingOf(c.speak.Protocol(), c.req, p.model)
+		for range c.choices {
+			p.say(c, s)
+		}
+	}
+	p.strike(c.struck, c.body != nil)
+	p.count(c.req)
 	return p
 }
 
@@ -126,11 +146,15 @@ func seconds(v float64) time.Duration {
 	return time.Duration(math.Round(v * float64(time.Second)))
 }
 
-// say writes the answer's text, as the faults on content have it.
+// say adds a choice, as the faults on content have it, cut where the request
+// says that it must be.
 func (p *plan) say(c call, s Sample) {
 	d := c.dice
+	ch := choice{finish: llm.FinishStop}
+	if p.think.thinks {
+		ch.thoughts = thought(d.content)
+	}
 	a := c.asked.answer(d.content)
-	p.finish = llm.FinishStop
 	n := s.Tokens
 	switch {
 	case c.name.Tokens >= 0:
@@ -140,47 +164,28 @@ func (p *plan) say(c call, s Sample) {
 	case a.words > 0:
 		n = a.words * 4 / 3
 	}
-	p.said = prose(a.text, n, d.content)
+	if ch.calls = c.asked.makeCalls(c.task, d.content); len(ch.calls) > 0 {
+		ch.finish = llm.FinishToolCalls
+	} else {
+		ch.said = prose(a.text, n, d.content)
+	}
 	for _, f := range c.struck {
-		switch f.Kind {
-		case KindVerbose:
-			p.said = prose(strings.Join(p.said, ""), int(math.Ceil(f.Value*float64(len(p.said)))), d.content)
-		case KindTerse:
-			p.said = p.said[:max(min(1, len(p.said)), len(p.said)/4)]
-		case KindRepeat:
-			p.said = repeated(p.said)
-		case KindOffTopic:
-			text := offTopics[d.content.IntN(len(offTopics))]
-			p.said, p.logprob = prose(text, max(n, countPieces(text)), d.content), -1.5
-		case KindEmpty:
-			p.said = nil
-		case KindRefuse:
-			p.said, p.finish, p.refused = pieces(refusal), llm.FinishRefusal, true
+		if l := ch.bend(f, n, d); l < 0 {
+			p.logprob = l
 		}
 	}
-}
-
-// repeated says the first words over and over: three times as long, and at
-// least 40 tokens.
-func repeated(said []string) []string {
-	if len(said) == 0 {
-		return nil
+	ch.stop(c.req.Stop)
+	ch.line(p.think)
+	if most := c.req.MaxTokens; most > 0 && len(ch.tokens) > most {
+		ch.tokens, ch.finish = ch.tokens[:most], llm.FinishLength
 	}
-	phrase := said[:min(4, len(said))]
-	out := make([]string, 0, max(40, 3*len(said)))
-	for len(out) < cap(out) {
-		t := phrase[len(out)%len(phrase)]
-		if len(out) > 0 && len(out)%len(phrase) == 0 && !strings.HasPrefix(t, " ") {
-			t = " " + t
-		}
-		out = append(out, t)
-	}
-	return out
+	p.choices = append(p.choices, ch)
+	p.steps = max(p.steps, len(ch.tokens))
 }
 
 // strike applies the faults on time, status and transport. Of several that end
 // the answer early the first counts.
-func (p *plan) strike(struck []Fault) {
+func (p *plan) strike(struck []Fault, wordless bool) {
 	decided := false
 	for _, f := range struck {
 		switch f.Kind {
@@ -197,7 +202,13 @@ func (p *plan) strike(struck []Fault) {
 			}
 		case KindNoDone:
 			p.noDone = true
-		case KindStatus, KindRateLimit, KindReset, KindHang, KindStall, KindTruncate:
+		case KindVerbose, KindTerse, KindRepeat, KindOffTopic, KindEmpty:
+			p.bent.by(f)
+		case KindRefuse:
+			if wordless && !decided { // what has no words declines by an error
+				p.failure, decided = declined(), true
+			}
+		case KindVanish, KindStatus, KindRateLimit, KindReset, KindHang, KindStall, KindTruncate:
 			if !decided {
 				p.fail(f)
 				decided = true
@@ -225,6 +236,8 @@ func (p *plan) fail(f Fault) {
 		if f.Value == 0 {
 			p.failure.RetryAfter = time.Second
 		}
+	case KindVanish:
+		p.failure = vanished(p.model)
 	case KindReset:
 		p.breaks = breakReset
 	case KindHang:
@@ -236,22 +249,15 @@ func (p *plan) fail(f Fault) {
 	}
 }
 
-// cut ends the answer where the request says that it must, and counts it.
-func (p *plan) cut(req llm.Request) {
-	if len(req.Stop) > 0 {
-		text := strings.Join(p.said, "")
-		for _, stop := range req.Stop {
-			if i := strings.Index(text, stop); i >= 0 && stop != "" {
-				text = text[:i]
-				p.said = pieces(text)
+// count counts the tokens of the request and of every choice.
+func (p *plan) count(req llm.Request) {
+	p.usage.Input = inputTokens(req)
+	for _, c := range p.choices {
+		p.usage.Output += len(c.tokens)
+		for _, t := range c.tokens {
+			if t.kind == tokenThought || t.kind == tokenHidden {
+				p.usage.Reasoning++
 			}
 		}
-	}
-	if req.MaxTokens > 0 && len(p.said) > req.MaxTokens {
-		p.said, p.finish = p.said[:req.MaxTokens], llm.FinishLength
-	}
-	p.usage.Output = len(p.said)
-	for _, m := range req.Messages {
-		p.usage.Input += 4 + countPieces(messageText(m))
 	}
 }

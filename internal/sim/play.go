@@ -2,10 +2,10 @@ package sim
 
 import (
 	"bytes"
+	"encoding/json"
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/bellwether-llm/bellwether/llm"
@@ -16,8 +16,7 @@ type player struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	plan    *plan
-	codec   llm.Codec
-	req     llm.Request
+	task
 	id      string // the answer's, as its protocol dresses it
 	arrived time.Time
 	done    <-chan struct{} // the client is gone, or the server stops
@@ -44,7 +43,7 @@ func (a *player) play() ending {
 		if !a.until(p.first / errorPart) {
 			return endedCancelled
 		}
-		writeError(a.w, a.codec, p.failure)
+		writeError(a.w, a.speak, p.failure)
 		return endedWhole
 	case p.breaks == breakReset && p.after == 0:
 		if !a.until(p.first / errorPart) {
@@ -60,9 +59,15 @@ func (a *player) play() ending {
 // name dresses the answer's id and sends the request's, as the protocol does.
 func (a *player) name() {
 	a.id = a.plan.id
-	switch a.codec.Protocol() {
+	switch a.speak.Protocol() {
 	case llm.OpenAI, llm.Azure:
 		a.id = "chatcmpl-" + a.id
+		if _, ok := a.speak.(llm.Completions); ok {
+			a.id = "cmpl-" + a.plan.id
+		}
+		a.w.Header().Set("X-Request-Id", "req_"+a.plan.id)
+	case llm.Responses:
+		a.id = "resp_" + a.id
 		a.w.Header().Set("X-Request-Id", "req_"+a.plan.id)
 	case llm.Anthropic:
 		a.id = "msg_" + a.id
@@ -101,20 +106,15 @@ func (a *player) whole() ending {
 	if !a.until(p.last()) {
 		return endedCancelled
 	}
-	r := llm.Response{ID: a.id, Model: p.model, Fingerprint: fingerprint(p.model), Text: strings.Join(p.said, ""),
-		Finish: p.finish, Usage: &p.usage}
-	if p.refused {
-		r.Text, r.Refusal = "", r.Text
-	}
-	if a.req.Logprobs {
-		r.MeanLogprob = &p.logprob
-	}
-	body := a.codec.EncodeResponse(r)
+	body := a.encode()
 	if p.garbled != 0 {
 		body = body[:len(body)*2/3]
 	}
 	h := a.w.Header()
 	h.Set("Content-Type", "application/json")
+	if a.quick && !json.Valid(body) {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	how := endedWhole
 	if p.breaks != breakNone {
@@ -129,10 +129,43 @@ func (a *player) whole() ending {
 	return how
 }
 
+// encode returns the body of an answer that is not streamed.
+func (a *player) encode() []byte {
+	if a.body != nil {
+		return a.body(a.plan)
+	}
+	p := a.plan
+	r := a.response(&p.choices[0])
+	r.ID, r.Model, r.Fingerprint, r.Usage = a.id, p.model, fingerprint(p.model), &p.usage
+	for i := range p.choices[1:] {
+		r.More = append(r.More, a.response(&p.choices[i+1]))
+	}
+	return a.speak.EncodeResponse(r)
+}
+
+// response is what one choice says.
+func (a *player) response(c *choice) llm.Response {
+	p := a.plan
+	r := llm.Response{Text: c.text(tokenText), Refusal: c.text(tokenRefusal), Reasoning: c.text(tokenThought),
+		ToolCalls: c.made(), Finish: c.finish, StopSequence: c.stopped}
+	if r.Reasoning != "" && p.think.signed {
+		r.Signature = sign(r.Reasoning)
+	}
+	if a.req.Logprobs {
+		r.MeanLogprob = &p.logprob
+		for _, t := range c.tokens {
+			if t.kind == tokenText {
+				r.Tokens, r.Logprobs = append(r.Tokens, t.text), append(r.Logprobs, p.logprobOf(t.text))
+			}
+		}
+	}
+	return r
+}
+
 // stream sends an answer token by token.
 func (a *player) stream() ending {
 	p := a.plan
-	enc := a.codec.Encoder(a.req, a.id, p.model)
+	enc := a.encoder()
 	if !a.until(p.headers) {
 		return endedCancelled
 	}
@@ -143,7 +176,7 @@ func (a *player) stream() ending {
 	if !a.flush() {
 		return endedCancelled
 	}
-	limit := len(p.said)
+	limit := p.steps
 	if p.breaks != breakNone {
 		limit = min(limit, p.after)
 	}
@@ -152,27 +185,27 @@ func (a *player) stream() ending {
 			return endedCancelled
 		}
 		for ready := time.Since(a.arrived) + together; i < limit && p.due(i) <= ready; i++ {
-			a.token(enc, i)
+			a.step(enc, i)
 		}
-		if !a.flush() {
+		if len(a.buf) > 0 && !a.flush() {
 			return endedCancelled
 		}
 	}
 	return a.close(enc)
 }
 
-// refuser is an encoder whose protocol sets a refusal's words apart.
-type refuser interface {
-	Refusal(dst []byte, s string) []byte
-}
-
-// token appends the answer's token i to what is to be sent.
-func (a *player) token(enc llm.StreamEncoder, i int) {
+// step appends the token i of every choice to what is to be sent.
+func (a *player) step(enc encoder, i int) {
 	p, from := a.plan, len(a.buf)
-	if r, ok := enc.(refuser); ok && p.refused {
-		a.buf = r.Refusal(a.buf, p.said[i])
-	} else {
-		a.buf = enc.Text(a.buf, p.said[i])
+	for k := range p.choices {
+		c := &p.choices[k]
+		if i >= len(c.tokens) {
+			continue
+		}
+		if enc.chooser != nil {
+			enc.Choice(k)
+		}
+		a.buf = enc.token(a.buf, p, c, i)
 	}
 	if p.garbled < 0 || p.garbled > 0 && i == p.garbled {
 		a.buf = append(a.buf[:from], a.garble(bytes.Clone(a.buf[from:]), true)...)
@@ -180,7 +213,7 @@ func (a *player) token(enc llm.StreamEncoder, i int) {
 }
 
 // close ends a stream: properly, or as a fault has it.
-func (a *player) close(enc llm.StreamEncoder) ending {
+func (a *player) close(enc encoder) ending {
 	p := a.plan
 	switch p.breaks {
 	case breakStall:
@@ -192,7 +225,18 @@ func (a *player) close(enc llm.StreamEncoder) ending {
 	if !a.until(p.last()) { // an answer without a token ends when its first was due
 		return endedCancelled
 	}
-	a.buf = enc.End(a.buf, p.finish, &p.usage)
+	last := len(p.choices) - 1
+	for k := range p.choices[:last] {
+		enc.Choice(k)
+		a.buf = enc.EndChoice(a.buf, p.choices[k].finish)
+	}
+	if last > 0 {
+		enc.Choice(last)
+	}
+	if s, ok := enc.FullStreamEncoder.(llm.Stopper); ok {
+		s.Stopped(p.choices[last].stopped)
+	}
+	a.buf = enc.End(a.buf, p.choices[last].finish, &p.usage)
 	if p.noDone {
 		a.buf = withoutDone(a.buf)
 	}

@@ -29,8 +29,8 @@ const maxAnswer = 200_000
 
 const refusal = "I'm sorry, but I can't help with that request."
 
-// sentence appends one sentence of pleasant prose.
-func sentence(b *strings.Builder, rng *rand.Rand) {
+// phrase appends one sentence of pleasant prose.
+func phrase(b *strings.Builder, rng *rand.Rand) {
 	pick := func(list []string) string { return list[rng.IntN(len(list))] }
 	if b.Len() > 0 {
 		b.WriteByte(' ')
@@ -57,7 +57,7 @@ func prose(text string, n int, rng *rand.Rand) []string {
 	have := countPieces(text)
 	for have < n {
 		before := b.Len()
-		sentence(&b, rng)
+		phrase(&b, rng)
 		have += countPieces(b.String()[before:])
 	}
 	return pieces(b.String())[:n]

@@ -2,8 +2,11 @@ package sim
 
 import (
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"sync"
+
+	"github.com/bellwether-llm/bellwether/llm"
 )
 
 // Counts is what the simulator saw of one model. Received is the sum of the
@@ -24,8 +27,9 @@ const maxNames = 4096
 type ledger struct {
 	seed   uint64
 	mu     sync.Mutex
-	series map[[2]string]*series // by model and region
-	counts map[string]*Counts    // by model
+	series map[[2]string]*series            // by model and region
+	counts map[string]*Counts               // by model
+	seen   map[llm.Protocol]map[string]bool // the models asked for, by house
 }
 
 type series struct {
@@ -112,4 +116,23 @@ func (l *ledger) snapshot() map[string]Counts {
 		out[name] = *c
 	}
 	return out
+}
+
+// see remembers that a house was asked for a model.
+func (l *ledger) see(house llm.Protocol, model string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen[house] == nil {
+		l.seen[house] = map[string]bool{}
+	}
+	if len(l.seen[house]) < maxNames && model != "" {
+		l.seen[house][model] = true
+	}
+}
+
+// names are the models that a house was asked for.
+func (l *ledger) names(house llm.Protocol) map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.seen[house])
 }

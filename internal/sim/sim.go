@@ -6,9 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -55,8 +53,8 @@ func New(o Options) (*Server, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{opts: o, codecs: map[llm.Protocol]llm.Codec{}}
-	s.ledger = ledger{seed: o.Seed, series: map[[2]string]*series{}, counts: map[string]*Counts{}}
-	for _, p := range llm.Protocols() {
+	s.ledger = ledger{seed: o.Seed, series: map[[2]string]*series{}, counts: map[string]*Counts{}, seen: map[llm.Protocol]map[string]bool{}}
+	for _, p := range llm.Known() {
 		c, err := llm.For(p)
 		if err != nil {
 			return nil, fmt.Errorf("simulator: %w", err)
@@ -88,14 +86,6 @@ func (s *Server) Faults() []Fault {
 // Requests returns what was seen so far, by model name without options.
 func (s *Server) Requests() map[string]Counts { return s.ledger.snapshot() }
 
-// place is where a request goes.
-type place struct {
-	region string
-	path   string // escaped, without the region, as the protocol's codec wants it
-	proto  llm.Protocol
-	list   bool // models, rather than a chat
-}
-
 // ServeHTTP answers one request. It returns when the answer is whole, broken
 // by a fault, or the client gone.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -111,12 +101,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !ok:
 		s.refuse(w, at.proto, unknownURL(r))
-	case !s.admits(at.proto, r):
-		s.refuse(w, at.proto, unauthorized(at.proto))
-	case at.list:
-		s.serveModels(w, at)
+	case !s.admits(at.house, r):
+		s.refuse(w, at.proto, unauthorized(at.house))
+	case at.call == callModels:
+		s.serveModels(w, r, at)
 	default:
-		s.serveChat(w, r, at)
+		s.serveAnswer(w, r, at)
 	}
 }
 
@@ -124,35 +114,4 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func unknownURL(r *http.Request) *llm.Error {
 	return &llm.Error{Status: http.StatusNotFound, Outcome: bellwether.ClientError,
 		Message: fmt.Sprintf("Invalid URL (%s %s)", r.Method, r.URL.Path)}
-}
-
-// locate reads the path. What it cannot place is answered as OpenAI would.
-func locate(r *http.Request) (place, bool) {
-	at := place{path: r.URL.EscapedPath(), proto: llm.OpenAI}
-	if rest, ok := strings.CutPrefix(at.path, "/r/"); ok {
-		region, rest, _ := strings.Cut(rest, "/")
-		at.path = "/" + rest
-		var err error
-		if at.region, err = url.PathUnescape(region); err != nil {
-			return at, false
-		}
-	}
-	switch {
-	case strings.HasPrefix(at.path, "/openai/"):
-		at.proto = llm.Azure
-	case strings.HasPrefix(at.path, "/v1beta/"), strings.Contains(at.path, ":generateContent"), strings.Contains(at.path, ":streamGenerateContent"):
-		at.proto = llm.Gemini
-	case strings.HasSuffix(at.path, "/messages"), r.Header.Get("Anthropic-Version") != "":
-		at.proto = llm.Anthropic
-	}
-	if r.Method == http.MethodGet {
-		at.list = strings.HasSuffix(at.path, "/models") || strings.HasSuffix(at.path, "/models/")
-		return at, at.list
-	}
-	ends := map[llm.Protocol][]string{
-		llm.OpenAI: {"/chat/completions"}, llm.Azure: {"/chat/completions"}, llm.Anthropic: {"/messages"},
-		llm.Gemini: {":generateContent", ":streamGenerateContent"},
-	}[at.proto]
-	known := slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(at.path, end) })
-	return at, known && r.Method == http.MethodPost
 }

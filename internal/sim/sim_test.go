@@ -168,7 +168,7 @@ func TestWhatCannotBeReadIsRefusedInTheProtocolsWords(t *testing.T) {
 		{"no JSON", "POST", "/v1/chat/completions", "{", 400},
 		{"no messages", "POST", "/v1/chat/completions", `{"model":"m"}`, 400},
 		{"a bad option in the name", "POST", "/v1/chat/completions", `{"model":"m?speed=3","messages":[{"role":"user","content":"x"}]}`, 400},
-		{"an unknown path", "POST", "/v1/embeddings", "{}", 404},
+		{"an unknown path", "POST", "/v1/moderations", "{}", 404},
 		{"an unknown path in a region", "POST", "/r/eu/v2/messages/x", "{}", 404},
 		{"a chat by GET", "GET", "/v1/chat/completions", "", 404},
 		{"a body without an end", "POST", "/v1/messages", strings.Repeat(" ", 9<<20), 413},
