@@ -55,8 +55,8 @@ func understand(req llm.Request) question {
 	results := answered(req.Messages)
 	if graded, ok := grade(system, text); ok {
 		q = question{fixed: graded}
-	} else if colour, ok := look(text, pictures); ok {
-		q = question{short: titled(colour), long: "The picture is mostly " + colour + ".", brief: brief.MatchString(text)}
+	} else if seen, ok := look(text, pictures); ok {
+		q = seen
 	} else if len(results) > 0 {
 		q = question{fixed: toldBy(results)}
 	} else {
@@ -128,7 +128,7 @@ var (
 	echoWord   = regexp.MustCompile(`(?i)\b(?:say|reply|respond|repeat|output)(?: (?:with|only|exactly|just|the|single|word|text))*:? ([A-Z0-9]{2,20})\b`)
 	backwards  = regexp.MustCompile(`(?i)(?:spell|reverse|write)(?: the word)? ["“']?(\p{L}{1,40})["”']?(?: backwards?|\b.*reverse)`)
 	wantWords  = regexp.MustCompile(`(?i)\b(\d{1,4}|\pL+)[ -]words?\b`)
-	topicOf    = regexp.MustCompile(`(?i)\b(?:story|poem|tale|essay|letter|paragraph|text|song)\b[^.?!]*?\babout ((?:an?|the|my|your|two|some) [^.?!,;:]{2,80})`)
+	topicOf    = regexp.MustCompile(`(?i)\b(?:(?:story|poem|tale|essay|letter|paragraph|text|song)\b[^.?!]*?\babout|describe) ((?:an?|the|my|your|two|some) [^.?!,;:]{2,80}?)(?: in (?:about|one|two|\d)|[.?!,;:]|$)`)
 	brief      = regexp.MustCompile(`(?i)one word|single word|only the|just the|word only|number only|only a number|one number|nothing else|one-word|briefly`)
 	yesNo      = regexp.MustCompile(`(?i)\byes\b.{0,12}\bno\b|\bno\b.{0,12}\byes\b|\btrue or false\b`)
 	upperEcho  = regexp.MustCompile(`^[A-Z0-9]+$`)

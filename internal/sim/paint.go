@@ -10,17 +10,20 @@ import (
 	"image/png"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bellwether-llm/bellwether/llm"
 )
 
-// pictureSide is how wide and high a picture is, whatever size was asked for:
-// pictures are to be small and valid.
+// pictureSide is how wide and high a picture is for which no size was asked.
 const pictureSide = 64
 
-// maxPictures bounds what one request gets.
-const maxPictures = 10
+// Limits of what one request gets.
+const (
+	maxPictures    = 10
+	maxPictureSide = 2048
+)
 
 // picturePart is the tokens that a picture counts for, in and out.
 const picturePart = 258
@@ -49,6 +52,10 @@ func readImage(codec any, at place, body []byte) (task, error) {
 	if r.Count > maxPictures {
 		return task{}, fmt.Errorf("n: at most %d", maxPictures)
 	}
+	width, height, err := sizeOf(r.Size)
+	if err != nil {
+		return task{}, err
+	}
 	t := task{req: llm.Request{Model: r.Model, Messages: []llm.Message{{Role: llm.RoleUser, Text: r.Prompt}}}}
 	t.body = func(p *plan) []byte {
 		n := max(1, r.Count)
@@ -57,21 +64,34 @@ func readImage(codec any, at place, body []byte) (task, error) {
 		}
 		a := llm.Images{Usage: &llm.Usage{Input: p.usage.Input, Output: n * picturePart}}
 		for i := range n {
-			a.Images = append(a.Images, llm.Image{MIME: "image/png", Data: p.bent.picture(r.Prompt, i)})
+			a.Images = append(a.Images, llm.Image{MIME: "image/png", Data: p.bent.picture(r.Prompt, width, height, i)})
 		}
 		return painter.EncodeImages(r, a)
 	}
 	return t, nil
 }
 
+// sizeOf reads "1024x1024"; what is left to the model is small.
+func sizeOf(size string) (width, height int, err error) {
+	if size == "" || size == "auto" {
+		return pictureSide, pictureSide, nil
+	}
+	w, h, _ := strings.Cut(size, "x")
+	width, errW := strconv.Atoi(w)
+	height, errH := strconv.Atoi(h)
+	if errW != nil || errH != nil || width < 1 || height < 1 || width > maxPictureSide || height > maxPictureSide {
+		return 0, 0, fmt.Errorf("size %.40q: write a width and a height up to %d, such as 1024x1024", size, maxPictureSide)
+	}
+	return width, height, nil
+}
+
 // picture is a picture in base64 as faults on content have it.
-func (b bent) picture(prompt string, i int) string {
-	side := pictureSide
+func (b bent) picture(prompt string, width, height, i int) string {
 	switch {
 	case b.terse:
-		side = 1
+		width, height = 1, 1
 	case b.factor > 1:
-		side = min(int(b.factor*pictureSide), 1024)
+		width, height = min(int(b.factor*float64(width)), maxPictureSide), min(int(b.factor*float64(height)), maxPictureSide)
 	}
 	if b.offTopic {
 		prompt = offTopics[0]
@@ -79,12 +99,12 @@ func (b bent) picture(prompt string, i int) string {
 	if b.repeated {
 		i = 0
 	}
-	return base64.StdEncoding.EncodeToString(paint(prompt, side, i))
+	return base64.StdEncoding.EncodeToString(paint(prompt, width, height, i))
 }
 
 // paint returns a PNG in the colour that the prompt names, else in one of its
 // own, with a stripe that tells the i-th picture from the others.
-func paint(prompt string, side, i int) []byte {
+func paint(prompt string, width, height, i int) []byte {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(prompt))
 	main := paints[h.Sum32()%uint32(len(paints))].is
@@ -96,10 +116,10 @@ func paint(prompt string, side, i int) []byte {
 		}
 	}
 	stripe := color.RGBA{main.R / 2, main.G / 2, main.B / 2, 255}
-	img := image.NewPaletted(image.Rect(0, 0, side, side), color.Palette{main, stripe})
-	row := int(h.Sum32()>>8+uint32(7*i)) % side
-	for x := range side {
-		if side > 4 {
+	img := image.NewPaletted(image.Rect(0, 0, width, height), color.Palette{main, stripe}) // two colours: a bit for each pixel
+	row := int(h.Sum32()>>8+uint32(7*i)) % height
+	for x := range width {
+		if height > 4 {
 			img.SetColorIndex(x, row, 1)
 		}
 	}
@@ -108,31 +128,50 @@ func paint(prompt string, side, i int) []byte {
 	return out.Bytes()
 }
 
-var colourAsked = regexp.MustCompile(`(?i)\bcolou?r\b`)
+var (
+	colourAsked = regexp.MustCompile(`(?i)\bcolou?r\b`)
+	numberAsked = regexp.MustCompile(`(?i)\b(?:numbers?|digits?|read)\b`)
+)
 
-// look tells the colour of the first picture that came with a question, if the
-// question is about its colour and the picture can be read.
-func look(text string, parts []llm.Part) (colour string, ok bool) {
-	if !colourAsked.MatchString(text) {
-		return "", false
-	}
+// look answers a question about the first picture that came with it: its
+// colour, or the digits in it. Pictures that are no PNG it does not see.
+func look(text string, parts []llm.Part) (q question, ok bool) {
+	q.brief = brief.MatchString(text)
 	for _, p := range parts {
-		if p.Kind != llm.PartImage || p.Image.Data == "" {
+		if p.Kind != llm.PartImage {
 			continue
 		}
-		raw, err := base64.StdEncoding.DecodeString(p.Image.Data)
-		if err != nil {
-			continue
-		}
-		if c, err := png.DecodeConfig(bytes.NewReader(raw)); err != nil || c.Width*c.Height > 1<<22 {
-			continue
-		}
-		img, err := png.Decode(bytes.NewReader(raw))
-		if err == nil {
-			return nameColour(img), true
+		img := decode(p.Image.Data)
+		switch {
+		case img == nil:
+		case colourAsked.MatchString(text):
+			name := nameColour(img)
+			q.short, q.long = titled(name), "The picture is mostly "+name+"."
+			return q, true
+		case numberAsked.MatchString(text):
+			if q.short = readDigits(img); q.short != "" {
+				q.long = "The picture shows the number " + q.short + "."
+				return q, true
+			}
 		}
 	}
-	return "", false
+	return question{}, false
+}
+
+// decode reads a PNG in base64; nil when it is none, or too large.
+func decode(data string) image.Image {
+	raw, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		return nil
+	}
+	if c, err := png.DecodeConfig(bytes.NewReader(raw)); err != nil || c.Width*c.Height > 1<<22 {
+		return nil
+	}
+	img, err := png.Decode(bytes.NewReader(raw))
+	if err != nil {
+		return nil
+	}
+	return img
 }
 
 // nameColour names the colour in which most of a picture is: the nearest of
