@@ -208,13 +208,7 @@ func retryAfter(h http.Header, w words, o bellwether.Outcome) time.Duration {
 	if o != bellwether.RateLimited {
 		return 0
 	}
-	longest := time.Duration(0)
-	for _, l := range limitHeaders() {
-		if spent(h.Get(l.remaining)) {
-			longest = max(longest, resetIn(h, h.Get(l.reset)))
-		}
-	}
-	return longest
+	return LimitsSpent(h)
 }
 
 // limitHeader is a pair of headers that tell how much of a limit is left.
