@@ -32,7 +32,12 @@ var (
 	errAnswer     = errors.New("no answer in time")
 	errStalled    = errors.New("the stream fell silent")
 	errTotal      = errors.New("the request is out of time")
+	errHedged     = errors.New("another target was faster")
 )
+
+// ErrDrained is the cause with which [Router.Serve] ends what is still under
+// way when its time to drain is over.
+var ErrDrained = errors.New("the router is stopping")
 
 // failure is how an attempt ended badly.
 type failure struct {
@@ -66,6 +71,9 @@ func (f *failure) final() bool {
 	return f.err.Context || f.err.Policy || f.outcome == bellwether.ClientError && f.status != http.StatusNotFound
 }
 
+// gone reports whether it was the caller who ended it.
+func (f *failure) gone() bool { return f.outcome == bellwether.Canceled && !f.ours }
+
 // counted returns the outcome that f is counted as; nil is ok.
 func (f *failure) counted() bellwether.Outcome {
 	switch {
@@ -87,6 +95,8 @@ func (f *failure) policy() bool { return f.err != nil && f.err.Policy }
 type attempt struct {
 	x      *exchange
 	up     *upstream
+	cl     claim
+	hedge  bool        // it was asked beside another that was silent
 	req    llm.Request // as this target is asked
 	call   llm.Call
 	start  time.Time
@@ -96,8 +106,9 @@ type attempt struct {
 	seen   seen
 	clock  clock
 
-	stream *stream      // a streamed answer, being read
-	answer llm.Response // a plain one, whole
+	resumed *resumed     // it goes on with what another has begun
+	stream  *stream      // a streamed answer, being read
+	answer  llm.Response // a plain one, whole
 }
 
 // seen is what an attempt measured. Times count from its start.
@@ -218,6 +229,8 @@ func (a *attempt) limitFailure(cause error) *failure {
 		f.outcome = bellwether.Stalled
 	case errors.Is(cause, errAnswer), errors.Is(cause, errTotal):
 		f.outcome = bellwether.Timeout
+	case errors.Is(cause, errHedged), errors.Is(cause, ErrDrained):
+		f.outcome, f.ours = bellwether.Canceled, true
 	default:
 		f.outcome, f.text = bellwether.Canceled, "the caller went away"
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/conf"
-	"github.com/bellwether-llm/bellwether/llm"
 )
 
 // Config is the router section.
@@ -36,6 +35,14 @@ type Config struct {
 	MaxInFlight int `yaml:"max_in_flight"`
 	// Attempts bounds how many targets one request may try. Default 6.
 	Attempts int `yaml:"attempts"`
+	// RetryBudget is how many further attempts all requests together may cost, as a part of their number: asking the same target again, a second change of target, hedges. A request's first change of target is not counted, and ten a second are always allowed. Default 0.2.
+	RetryBudget *float64 `yaml:"retry_budget"`
+	// RetryWait is the longest Retry-After that is waited out while another target could be asked instead. Where none is left, one up to the first-token limit is. Default 500ms.
+	RetryWait conf.Duration `yaml:"retry_wait"`
+	// Breaker is when a failing target is left alone, and how it comes back.
+	Breaker BreakerConfig `yaml:"breaker"`
+	// Drain is how long answers under way may take once the router stops; then streams end with an error. Default 30s.
+	Drain conf.Duration `yaml:"drain"`
 	// ReportEvery is how often what was seen is reported to the server. Default 1s.
 	ReportEvery conf.Duration `yaml:"report_every"`
 }
@@ -47,6 +54,8 @@ const (
 	defaultMaxInFlight = 10_000
 	defaultAttempts    = 6
 	defaultReportEvery = time.Second
+	defaultRetryWait   = 500 * time.Millisecond
+	defaultDrain       = 30 * time.Second
 )
 
 func (c Config) withDefaults() Config {
@@ -59,10 +68,22 @@ func (c Config) withDefaults() Config {
 	if c.Attempts == 0 {
 		c.Attempts = defaultAttempts
 	}
-	if c.ReportEvery == 0 {
-		c.ReportEvery = conf.Duration(defaultReportEvery)
+	orElse(&c.ReportEvery, defaultReportEvery)
+	orElse(&c.RetryWait, defaultRetryWait)
+	orElse(&c.Drain, defaultDrain)
+	if c.RetryBudget == nil {
+		share := defaultRetryShare
+		c.RetryBudget = &share
 	}
+	c.Breaker = c.Breaker.withDefaults()
 	return c
+}
+
+// orElse gives d a default.
+func orElse(d *conf.Duration, value time.Duration) {
+	if *d == 0 {
+		*d = conf.Duration(value)
+	}
 }
 
 // Validate returns everything that is wrong with c.
@@ -92,6 +113,10 @@ func (c Config) Validate() []conf.Problem {
 	bad(c.MaxBodyBytes < 0, "max_body_bytes", "is below zero", "leave it out for 16 MiB")
 	bad(c.MaxInFlight < 0, "max_in_flight", "is below zero", "leave it out for 10000")
 	bad(c.Attempts < 0 || c.Attempts > 20, "attempts", "is out of range", "write 1 to 20")
+	bad(c.RetryBudget != nil && !(*c.RetryBudget >= 0 && *c.RetryBudget <= 10), "retry_budget", "is out of range", "write 0 to 10, such as 0.2")
+	bad(c.RetryWait < 0, "retry_wait", "is below zero", "write a duration such as 500ms")
+	bad(c.Drain < 0, "drain", "is below zero", "write a duration such as 30s")
+	ps = append(ps, c.Breaker.Validate("breaker.")...)
 	bad(c.ReportEvery < 0 || (c.ReportEvery > 0 && c.ReportEvery < conf.Duration(50*time.Millisecond)) || c.ReportEvery > conf.Duration(time.Minute),
 		"report_every", "is out of range", "write 50ms to 1m")
 	return ps
@@ -100,53 +125,4 @@ func (c Config) Validate() []conf.Problem {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
-}
-
-// Target is a target with what it takes to call it.
-type Target struct {
-	bellwether.Target
-	Endpoint llm.Endpoint
-	Protocol llm.Protocol
-	// ModelName is what the wire calls the model. Empty means Model.
-	ModelName string
-}
-
-func (t Target) model() string {
-	if t.ModelName != "" {
-		return t.ModelName
-	}
-	return t.Model
-}
-
-// Route is a route with its limits. A limit of zero means the default.
-type Route struct {
-	bellwether.Route
-	FirstToken time.Duration // until the first token of a streamed answer; a plain one has 100ms more for each token it may have; default 20s
-	Stall      time.Duration // silence after the first token; default 15s
-	Total      time.Duration // of the whole request, all attempts included; while a target is left to try, an attempt shows something within half of what remains; default 5m
-}
-
-const (
-	defaultFirstToken = 20 * time.Second
-	defaultStall      = 15 * time.Second
-	defaultTotal      = 5 * time.Minute
-)
-
-func (r Route) withDefaults() Route {
-	if r.FirstToken == 0 {
-		r.FirstToken = defaultFirstToken
-	}
-	if r.Stall == 0 {
-		r.Stall = defaultStall
-	}
-	if r.Total == 0 {
-		r.Total = defaultTotal
-	}
-	return r
-}
-
-// Setup is what a router serves: it may be replaced while it runs.
-type Setup struct {
-	Targets []Target
-	Routes  []Route
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,12 +28,21 @@ type exchange struct {
 	choices int // how many answers were asked for
 	table   *table
 	route   *routeTable
+	session session
+	needs   needs
 	start   time.Time
 
-	tries     []try
-	upstream  time.Duration // spent on attempts that are over
-	attempts  int
-	committed bool // the caller has had a byte: the headers are out
+	choice                     // what may still be asked
+	tries        []try         // in the order in which they ended
+	upstream     time.Duration // spent on attempts that are over
+	paused       time.Duration // waited between attempts
+	attempts     int
+	same         int     // times that the same target was asked again
+	moved        bool    // it has changed its target: each further change is at the budget's cost
+	refusedUsage bool    // the last attempt refused what only we had asked for
+	committed    bool    // the caller has had a byte: the headers are out
+	said         *said   // what the caller has of a stream, where it may be rescued
+	when         soonest // one may be asked that could not
 
 	first   *failure      // the first real one; while there is none, of what could not be expressed
 	by      *upstream     // whose first was
@@ -42,7 +52,9 @@ type exchange struct {
 // try is one attempt of an exchange as the account sees it.
 type try struct {
 	up      *upstream
+	key     string // the key's name
 	outcome bellwether.Outcome
+	hedge   bool // asked beside another that was silent
 	seen    seen
 }
 
@@ -85,7 +97,19 @@ func (x *exchange) read(r *http.Request) *llm.Error {
 	}
 	x.route, x.choices = route, 1
 	_ = json.Unmarshal(x.req.Extra["n"], &x.choices) // what is no number is the provider's to refuse
-	return nil
+	return x.plan(r.Header)
+}
+
+// plan finds out what the request needs, and who may be asked.
+func (x *exchange) plan(h http.Header) (e *llm.Error) {
+	if x.needs, e = needsOf(&x.req, h); e != nil {
+		return e
+	}
+	x.session = sessionOf(x.route.Sticky, &x.req, h)
+	if x.req.Stream && x.route.rescues() {
+		x.said = &said{}
+	}
+	return x.steer()
 }
 
 func badRequest(status int, code, message string) *llm.Error {
@@ -130,7 +154,7 @@ func (x *exchange) answerID() string { return x.front.prefix + x.id }
 func (x *exchange) headers(a *attempt) {
 	h := x.w.Header()
 	x.who(a.up)
-	own := time.Since(x.start) - x.upstream - time.Since(a.start)
+	own := time.Since(x.start) - x.upstream - x.paused - time.Since(a.start)
 	h.Set("X-Bellwether-Overhead-Us", strconv.FormatInt(max(0, own.Microseconds()), 10))
 }
 
@@ -148,9 +172,12 @@ func (x *exchange) who(up *upstream) {
 // for the tries were made here.
 func (x *exchange) giveUp() *failure {
 	f := x.first
-	x.who(x.by)
 	h := x.w.Header()
 	h.Set("X-Should-Retry", "false")
+	if f == nil {
+		return x.unavailable()
+	}
+	x.who(x.by)
 	if f.err != nil && (f.final() || f.skipped) {
 		e := *f.err
 		e.Status = e.HTTPStatus()
@@ -161,8 +188,34 @@ func (x *exchange) giveUp() *failure {
 		fail(x.w, x.front, &e)
 		return f
 	}
-	h.Set("Retry-After", strconv.Itoa(max(1, int(x.retryIn.Seconds()+0.5))))
+	x.retryAfter(x.retryIn)
 	fail(x.w, x.front, &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: string(f.outcome),
-		Message: fmt.Sprintf("no target of %s could answer, %d tried; the first, %s: %v", x.route.Name, x.attempts, x.by.ID, f)})
+		Message: fmt.Sprintf("no target of %s could answer, %d tried; the first, %s: %v", x.route.title(), x.attempts, x.by.ID, f)})
 	return f
+}
+
+// retryAfter tells the caller when to come again: the soonest that a target
+// named or may be asked.
+func (x *exchange) retryAfter(in time.Duration) {
+	now := x.rt.now()
+	for _, at := range []int64{x.when.free, x.when.trial} {
+		if d := time.Duration(at - now); at != 0 && (in == 0 || d < in) {
+			in = max(d, time.Millisecond)
+		}
+	}
+	x.w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(in.Seconds())))))
+}
+
+// unavailable answers when nobody could be asked at all.
+func (x *exchange) unavailable() *failure {
+	why := "all are left alone after failures"
+	if x.when.free != 0 {
+		why = "those that are not left alone after failures are at a limit"
+	}
+	x.retryAfter(0)
+	x.w.Header().Set("X-Bellwether-Attempts", "0")
+	x.w.Header().Set("X-Bellwether-Revision", strconv.FormatUint(x.table.revision, 10))
+	fail(x.w, x.front, &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: "unavailable",
+		Message: "no target of " + x.route.title() + " can be asked now: " + why})
+	return &failure{outcome: bellwether.Overloaded, text: why}
 }

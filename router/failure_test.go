@@ -43,7 +43,11 @@ func TestFailuresBeforeTheFirstTokenAreInvisible(t *testing.T) {
 				f.Region = "one"
 				k.fail(f)
 				a := k.ask(question(prose, stream, fields{"max_tokens": 1}))
-				if a.status != 200 || a.by() != "two" || a.text == "" || a.broken != "" || a.header.Get("X-Bellwether-Attempts") != "2" {
+				attempts := 2
+				if name == "500" || strings.Contains(name, "reset") {
+					attempts = 3 // such a failure may be chance: the same target is asked once more
+				}
+				if a.status != 200 || a.by() != "two" || a.text == "" || a.broken != "" || a.attempts() != attempts || k.seen("one") != attempts-1 {
 					t.Errorf("answer = %+v", a)
 				}
 			})

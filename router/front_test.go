@@ -140,7 +140,7 @@ func TestMetricsTellWhatCallersAndTargetsSaw(t *testing.T) {
 	k.ask(question(capital, false, fields{"model": "two"}))
 	k.ask(question(capital, false, fields{"model": "nobody"}))
 	for _, line := range []string{
-		`bellwether_router_attempts_total{target="one",route="chat",outcome="server_error"} 1`,
+		`bellwether_router_attempts_total{target="one",route="chat",outcome="server_error"} 2`,
 		`bellwether_router_attempts_total{target="two",route="chat",outcome="ok"} 1`,
 		`bellwether_router_attempts_total{target="two",route="",outcome="ok"} 1`,
 		`bellwether_router_requests_total{route="chat",outcome="ok"} 1`,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -261,6 +262,12 @@ func (a *answer) chunk(c chunk) {
 
 // by returns who answered, as the headers say.
 func (a answer) by() string { return a.header.Get("X-Bellwether-Target") }
+
+// attempts returns how many there were, as the headers say.
+func (a answer) attempts() int {
+	n, _ := strconv.Atoi(a.header.Get("X-Bellwether-Attempts"))
+	return n
+}
 
 // get returns what the router says to a GET of path.
 func (k *kit) get(path string) string {

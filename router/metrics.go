@@ -16,12 +16,14 @@ type metrics struct {
 	malformed  *vm.Counter // events that could not be read
 	unreported *vm.Counter // summaries dropped while the server was away
 	rejected   *vm.Counter // summaries that the server would not have
+	overBudget *vm.Counter // attempts that the retry budget did not allow
 }
 
 func newMetrics() *metrics {
 	set := vm.NewSet()
 	return &metrics{set: set,
 		malformed:  set.NewCounter("bellwether_router_malformed_events_total"),
+		overBudget: set.NewCounter("bellwether_router_over_budget_total"),
 		rejected:   set.NewCounter("bellwether_router_rejected_summaries_total"),
 		unreported: set.NewCounter("bellwether_router_unreported_summaries_total"),
 	}
@@ -76,6 +78,26 @@ func (m *metrics) answered(route string, f *failure) {
 // refused counts requests that no target was asked for.
 func (m *metrics) refused(code string) {
 	m.set.GetOrCreateCounter("bellwether_router_refused_total{" + label("code", code) + "}").Inc()
+}
+
+// breaker counts the turns of a target's breaker: open, close.
+func (m *metrics) breaker(target, turn string) {
+	m.set.GetOrCreateCounter("bellwether_router_breaker_total{" + label("target", target) + "," + label("turn", turn) + "}").Inc()
+}
+
+// keyOut counts keys that a provider refused.
+func (m *metrics) keyOut(provider, key string) {
+	m.set.GetOrCreateCounter("bellwether_router_keys_refused_total{" + label("provider", provider) + "," + label("key", key) + "}").Inc()
+}
+
+// hedged counts second targets asked beside a silent one.
+func (m *metrics) hedged(route string) {
+	m.set.GetOrCreateCounter("bellwether_router_hedges_total{" + label("route", route) + "}").Inc()
+}
+
+// rescued counts tries to go on with a broken stream.
+func (m *metrics) rescued(route, way string, ok bool) {
+	m.set.GetOrCreateCounter("bellwether_router_rescues_total{" + label("route", route) + "," + label("way", way) + `,ok="` + strconv.FormatBool(ok) + `"}`).Inc()
 }
 
 func label(name, value string) string { return name + "=" + strconv.Quote(value) }

@@ -11,49 +11,118 @@ import (
 )
 
 // deliver passes an opened answer on to the caller. A failure before the
-// caller's first byte leaves the way open for another target; one after it has
-// been told in-band.
+// caller's first byte leaves the way open for another target.
 func (x *exchange) deliver(a *attempt) *failure {
 	switch {
-	case a.stream == nil && x.req.Stream:
-		x.streamWhole(a)
-		return nil
-	case a.stream == nil:
-		x.answer(a)
-		return nil
+	case a.stream != nil:
+		return x.relay(a)
+	case x.req.Stream:
+		return x.streamWhole(a)
 	}
-	f := x.relay(a)
-	if f != nil && x.committed && f.outcome != bellwether.Canceled {
-		x.breakOff(a, f)
-	}
-	return f
+	x.answer(a)
+	return nil
 }
 
 // relay passes a stream on as it arrives: what is there goes out in one write,
-// nothing waits for more. What breaks within the first write stays invisible.
-func (x *exchange) relay(a *attempt) *failure {
+// and nothing waits for more, unless the route holds its beginning back. What
+// breaks before the first write stays invisible.
+func (x *exchange) relay(a *attempt) (f *failure) {
 	s := a.stream
+	stop := x.holdBack(a)
+	defer stop()
 	for {
-		if s.over || !s.scan.Ready() || len(s.buf) >= maxWrite {
-			if s.over {
-				s.buf = s.out.end(s.buf, a.seen.finish, a.seen.usage)
-			}
-			x.commit(a)
-			if !x.write(&s.buf) {
-				return &failure{outcome: bellwether.Canceled, status: a.seen.status, text: "the caller went away"}
-			}
-			if s.over {
-				a.drain()
-				return nil
-			}
+		over, gone := x.emit(a)
+		switch {
+		case gone:
+			return &failure{outcome: bellwether.Canceled, status: a.seen.status, text: "the caller went away"}
+		case over:
+			stop()
+			a.drain()
+			return nil
 		}
 		if f := s.next(); f != nil {
+			stop()
 			if x.committed {
 				x.write(&s.buf) // what came before it
+				x.keep(s)
 			}
 			return f
 		}
+		if a.cl.trial && a.seen.lastToken-a.seen.firstToken >= trialGood {
+			a.passTrial()
+		}
 	}
+}
+
+// trialGood is how long a half-open breaker's trial must stream to be a
+// success before its end.
+const trialGood = 5 * time.Second
+
+// passTrial says early that a trial succeeded.
+func (a *attempt) passTrial() {
+	c := &a.x.rt.cfg.Breaker
+	if b := &a.up.breaker; b.learn(c, a.x.rt.now(), a.cl.turn, true, well) {
+		a.x.rt.turned(a.up)
+	}
+	a.cl.trial, a.cl.turn = false, a.up.breaker.turn.Load()
+}
+
+// emit writes what has arrived, when nothing more has.
+func (x *exchange) emit(a *attempt) (over, gone bool) {
+	s := a.stream
+	more := s.scan.Ready()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.over:
+		s.buf = s.out.end(s.buf, a.seen.finish, a.seen.usage)
+	case more && len(s.buf) < maxWrite:
+		return false, false
+	case !x.committed && len(s.buf) < maxHeld && x.route.Buffer.held(a.seen.events, time.Since(a.start)-a.seen.firstToken):
+		return false, false
+	}
+	x.commit(a)
+	return s.over, !x.write(&s.buf)
+}
+
+// holdBack sees to it that a stream whose beginning is held back goes out when
+// its time has come, even if nothing arrives then. What it returns ends that;
+// it may be called again.
+func (x *exchange) holdBack(a *attempt) (stop func()) {
+	b := x.route.Buffer
+	if x.committed || b.Seconds == 0 || a.seen.events == 0 {
+		return func() {}
+	}
+	s, ended := a.stream, false
+	t := time.AfterFunc(seconds(b.Seconds)-(time.Since(a.start)-a.seen.firstToken), func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !ended && !x.committed {
+			x.commit(a)
+			x.write(&s.buf)
+		}
+	})
+	return func() {
+		t.Stop()
+		s.mu.Lock()
+		ended = true
+		s.mu.Unlock()
+	}
+}
+
+// keep notes what the caller has of a stream that broke.
+func (x *exchange) keep(s *stream) {
+	if x.said == nil || s.said == nil {
+		return
+	}
+	if x.said.id == "" {
+		if x.said.id = s.said.id; s.anew {
+			x.said.id = x.answerID()
+		}
+	}
+	x.said.text.WriteString(s.said.text.String())
+	x.said.beyond = x.said.beyond || s.said.beyond
+	x.said.tokens += s.said.tokens
 }
 
 // commit sends the headers of a stream: from here on this target's answer is
@@ -115,20 +184,32 @@ func (x *exchange) answer(a *attempt) {
 
 // streamWhole passes on as a stream the whole answer of a server that was
 // asked for a stream and does not stream.
-func (x *exchange) streamWhole(a *attempt) {
+func (x *exchange) streamWhole(a *attempt) *failure {
 	resp := a.answer
 	model := resp.Model
 	if model == "" {
 		model = a.up.Model
 	}
-	out := &encoded{enc: x.front.encoder(x.req, x.answerID(), model)}
-	d := llm.Delta{Text: resp.Text, Reasoning: resp.Reasoning, Refusal: resp.Refusal, Logprobs: resp.Logprobs, Tokens: resp.Tokens}
+	d := llm.Delta{Text: resp.Text, Reasoning: resp.Reasoning, Refusal: resp.Refusal, Logprobs: resp.Logprobs, Tokens: resp.Tokens, Finish: resp.Finish}
 	for i, call := range resp.ToolCalls {
+		d.ToolCall = true
 		d.ToolCalls = append(d.ToolCalls, llm.ToolCallDelta{Index: i, ID: call.ID, Name: call.Name, Arguments: call.Arguments, Signature: call.Signature})
 	}
-	buf := out.end(out.say(out.enc.Start(nil, nil), d), resp.Finish, resp.Usage)
+	var out *encoded
+	var buf []byte
+	if a.resumed != nil {
+		if !a.resumed.strip(&d) {
+			return differs()
+		}
+		out = &encoded{enc: x.front.encoder(x.req, x.said.id, model)}
+	} else {
+		out = &encoded{enc: x.front.encoder(x.req, x.answerID(), model)}
+		buf = out.enc.Start(nil, nil)
+	}
+	buf = out.end(out.say(buf, d), resp.Finish, resp.Usage)
 	x.commit(a)
 	x.write(&buf)
+	return nil
 }
 
 // note keeps what an event says about the answer, and moves the limit on: only

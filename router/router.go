@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -54,15 +53,15 @@ type Router struct {
 	table    atomic.Pointer[table]
 	started  time.Time
 	inFlight atomic.Int64
+	budget   *budget
+	purses   sync.Map // of routes that hedge, by name: *purse
+	draining atomic.Bool
 	recorder *recorder
 	metrics  *metrics
 }
 
-// readySetup is a setup with its targets ready to be called.
-type readySetup struct {
-	Setup
-	ups map[string]*upstream
-}
+// now is the router's own time: nanoseconds above 0, which only grow.
+func (rt *Router) now() int64 { return int64(time.Since(rt.started)) + 1 }
 
 // New returns a router for the setup. It starts and dials nothing.
 func New(cfg Config, s Setup, o Options) (*Router, error) {
@@ -75,7 +74,7 @@ func New(cfg Config, s Setup, o Options) (*Router, error) {
 		cfg.Name, _ = os.Hostname() // an empty name is told apart by the server
 	}
 	rt := &Router{cfg: cfg, follower: o.Follower, transport: o.Transport, log: o.Logger, chat: chat, started: time.Now(),
-		recorder: newRecorder(cfg.Name), metrics: newMetrics()}
+		budget: newBudget(*cfg.RetryBudget), recorder: newRecorder(cfg.Name), metrics: newMetrics()}
 	if rt.log == nil {
 		rt.log = slog.New(slog.DiscardHandler)
 	}
@@ -121,32 +120,15 @@ func newTransport() *http.Transport {
 // Replace serves another setup from now on. Requests under way go on under
 // the old one. It is safe to call at any time.
 func (rt *Router) Replace(s Setup) error {
-	ups := map[string]*upstream{}
-	for _, t := range s.Targets {
-		codec, err := llm.For(t.Protocol)
-		if err != nil {
-			return fmt.Errorf("router: target %s: %w", t.ID, err)
-		}
-		if codec, err = llm.Bind(codec, t.Endpoint); err != nil {
-			return fmt.Errorf("router: target %s: %w", t.ID, err)
-		}
-		ups[t.ID] = &upstream{Target: t, codec: codec}
+	rt.building.Lock()
+	next, err := ready(s, rt.setup.Load())
+	if err == nil {
+		rt.setup.Store(next)
 	}
-	for _, r := range s.Routes {
-		n := 0
-		for _, tier := range r.Tiers {
-			for _, m := range tier {
-				if ups[m.Target] == nil {
-					return fmt.Errorf("router: route %s: there is no target %q", r.Name, m.Target)
-				}
-				n++
-			}
-		}
-		if n == 0 || n > maxEntries {
-			return fmt.Errorf("router: route %s: %d targets; a route has 1 to %d", r.Name, n, maxEntries)
-		}
+	rt.building.Unlock()
+	if err != nil {
+		return err
 	}
-	rt.setup.Store(&readySetup{Setup: s, ups: ups})
 	rt.rebuild()
 	return nil
 }

@@ -2,6 +2,7 @@ package router
 
 import (
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
@@ -27,17 +28,28 @@ type stream struct {
 	scan *llm.Scanner
 	out  streamWriter
 	buf  []byte
+	anew bool // its answer is written anew, with an id of ours
 	over bool // it has properly ended
+
+	mu   sync.Mutex // guards what follows the reading: a hold's end writes too
+	said *said      // what is in buf and before it, where it may be rescued
 }
 
 func newStream(a *attempt) *stream {
 	s := &stream{a: a, dec: a.up.codec.Decoder(), scan: llm.NewScanner(a.resp.Body, 0)}
-	if x := a.x; x.front.pass != nil && x.front.speaks(a.up.Protocol) {
+	x := a.x
+	if x.said != nil {
+		s.said = &said{}
+	}
+	switch {
+	case a.resumed != nil: // one answer has one id
+		s.out = &encoded{enc: x.front.encoder(x.req, x.said.id, a.up.Model)}
+	case x.front.pass != nil && x.front.speaks(a.up.Protocol):
 		s.out = x.front.pass(x)
-	} else {
+	default:
 		e := &encoded{enc: x.front.encoder(x.req, x.answerID(), a.up.Model)}
 		s.buf = e.enc.Start(s.buf, nil)
-		s.out = e
+		s.out, s.anew = e, true
 	}
 	return s
 }
@@ -63,6 +75,8 @@ func (s *stream) next() *failure {
 		s.over = true
 		return a.streamEnd(err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	d, err := s.dec.Decode(ev)
 	if err != nil { // one bad event among good ones
 		a.seen.malformed++
@@ -75,6 +89,12 @@ func (s *stream) next() *failure {
 	before := a.seen.events > 0 || a.seen.finish != llm.FinishNone
 	if held := a.note(d); !held && !before {
 		return a.limitFailure(errFirstToken)
+	}
+	if a.resumed != nil && !a.resumed.strip(&d) {
+		return differs()
+	}
+	if s.said != nil {
+		s.said.note(&d)
 	}
 	s.buf = s.out.event(s.buf, ev, d)
 	if d.Done {

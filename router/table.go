@@ -2,22 +2,14 @@ package router
 
 import (
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/shares"
-	"github.com/bellwether-llm/bellwether/llm"
 )
-
-// upstream is a target ready to be called.
-type upstream struct {
-	Target
-	codec   llm.Codec
-	noUsage atomic.Bool // it refused a stream for asking for its usage
-}
 
 // table is what requests are routed by: immutable, swapped atomically.
 type table struct {
@@ -35,10 +27,21 @@ type routeTable struct {
 
 // entry is a target in a route.
 type entry struct {
-	up    *upstream
-	tier  int
-	base  float64
-	share float64
+	up     *upstream
+	tier   int
+	base   float64
+	weight float64 // 1 where the weights do not know it
+	share  float64
+	equals uint64 // the entries of its tier with the same share, itself among them
+}
+
+// title names the route in messages: a target asked for directly is one of its
+// own.
+func (r *routeTable) title() string {
+	if r.Name == "" {
+		return r.entries[0].up.ID
+	}
+	return r.Name
 }
 
 // pick returns the index of an entry, drawn by share; u is uniform in [0, 1).
@@ -121,10 +124,11 @@ func (r *routeTable) setShares(w *bellwether.Weights, drift float64) {
 		ts[i] = shares.Target{Tier: e.tier, Base: e.base, Weight: 1}
 	}
 	base, _ := shares.Compute(ts, shares.Policy{StandbyShare: r.StandbyShare, Overprovision: r.Overprovision})
-	said := map[string]float64{}
+	said, weights := map[string]float64{}, map[string]float64{}
 	if w != nil {
 		for _, t := range w.Routes[r.Name].Targets {
 			said[t.Target] = within(t.Share, 0, 1)
+			weights[t.Target] = within(t.Weight, 0, 1)
 		}
 	}
 	sum := 0.0
@@ -136,6 +140,23 @@ func (r *routeTable) setShares(w *bellwether.Weights, drift float64) {
 		e.share = base[i]
 		if sum > 1e-9 {
 			e.share = (1-drift)*said[e.up.ID]/sum + drift*base[i]
+		}
+		if weight, ok := weights[e.up.ID]; ok {
+			e.weight = max(weight, drift)
+		} else {
+			e.weight = 1
+		}
+	}
+	r.findEquals()
+}
+
+// findEquals notes which entries are as good as each other.
+func (r *routeTable) findEquals() {
+	for i := range r.entries {
+		for j := range r.entries {
+			if a, b := &r.entries[i], &r.entries[j]; a.tier == b.tier && a.share > 0 && math.Abs(a.share-b.share) < 1e-6 {
+				a.equals |= 1 << j
+			}
 		}
 	}
 }
@@ -167,7 +188,7 @@ func (t *table) addSingle(name string, up *upstream) {
 	if _, taken := t.routes[name]; taken {
 		return
 	}
-	t.routes[name] = &routeTable{Route: Route{}.withDefaults(), entries: []entry{{up: up, base: 1, share: 1}}}
+	t.routes[name] = &routeTable{Route: Route{}.withDefaults(), entries: []entry{{up: up, base: 1, weight: 1, share: 1, equals: 1}}}
 	t.names = append(t.names, name)
 }
 
