@@ -34,6 +34,13 @@ func (c Canary) room() int {
 // wraps around it, its nonce and its tools.
 func inputTokens(c Canary) int {
 	const wrapping, nonced = 8, 8
+	if c.Kind == embeddingKind {
+		n := 0
+		for _, text := range c.texts() {
+			n += wrapping + int(float64(weight(text))/usualRatio+1)
+		}
+		return n
+	}
 	chars := weight(c.sample()) + weight(c.System)
 	for _, t := range c.tools() {
 		chars += 40 + len(t.Name) + len(t.Description) + len(t.Parameters)
@@ -41,6 +48,9 @@ func inputTokens(c Canary) int {
 	n := wrapping + int(float64(chars)/usualRatio+1)
 	if c.Nonce {
 		n += nonced
+	}
+	if made, ok := challengeOf(c.Challenge); ok && made.pictured {
+		n += dearestPicture
 	}
 	return n
 }
@@ -98,11 +108,12 @@ func (c Canary) problems(at string) []conf.Problem {
 	p.add(!bellwether.ValidID(c.Name), "name", "use lower-case letters, digits, '.', '_' and '-', such as capital", "%q is not a name", c.Name)
 	d := c.WithDefaults()
 	p.asked(c, d)
+	p.kinds(c, d)
 	if _, err := parseSchedule(d.Schedule); err != nil {
 		p.add(true, "schedule", `write "@every 30s" or five cron fields such as "*/5 * * * *"`, "%v", err)
 	}
 	p.add(c.MaxTokens < 0 || c.MaxTokens > 1_000_000, "max_tokens", "write 1 to 1000000", "%d is out of range", c.MaxTokens)
-	p.add(c.UsualTokens < 0 || c.UsualTokens > max(0, d.MaxTokens), "usual_tokens", "write at most max_tokens", "%d is out of range", c.UsualTokens)
+	p.add(c.UsualTokens < 0 || d.worded() && c.UsualTokens > max(0, d.MaxTokens) || c.UsualTokens > 1_000_000, "usual_tokens", "write at most max_tokens", "%d is out of range", c.UsualTokens)
 	p.add(c.Temperature != nil && !(*c.Temperature >= 0 && *c.Temperature <= 2), "temperature", "write 0 to 2, or leave it out", "is out of range")
 	p.add(c.ColdEvery < -1, "cold_every", "write -1 for never, 0 for the default of 20, or a number", "%d is out of range", c.ColdEvery)
 	p.limits(d)

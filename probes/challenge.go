@@ -15,19 +15,36 @@ import (
 // names, so that baselines of time and length keep their meaning. Its answers
 // are balanced: no constant answer is right more often than chance.
 type challenge struct {
-	kind   string
-	make   func(r *rand.Rand) (prompt string, checks []CheckSpec)
-	output int // tokens of a usual answer, at four characters each
+	kind     string
+	make     func(r *rand.Rand) question
+	output   int  // tokens of a usual answer, at four characters each
+	pictured bool // the question has a picture
+}
+
+// question is one that was made.
+type question struct {
+	prompt  string
+	checks  []CheckSpec
+	picture []byte // PNG that goes with the prompt; nil for none
+}
+
+// inWords makes questions without pictures.
+func inWords(pose func(r *rand.Rand) (string, []CheckSpec)) func(r *rand.Rand) question {
+	return func(r *rand.Rand) (q question) {
+		q.prompt, q.checks = pose(r)
+		return q
+	}
 }
 
 // challenges is the table of all kinds. A new one is a function and a row.
 func challenges() []challenge {
 	return []challenge{
-		{"arithmetic", poseArithmetic, 2},
-		{"extraction", poseExtraction, 2},
-		{"classification", poseClassification, 3},
-		{"ordering", poseOrdering, 10},
-		{"json", poseJSON, 16},
+		{"arithmetic", inWords(poseArithmetic), 2, false},
+		{"extraction", inWords(poseExtraction), 2, false},
+		{"classification", inWords(poseClassification), 3, false},
+		{"ordering", inWords(poseOrdering), 10, false},
+		{"json", inWords(poseJSON), 16, false},
+		{"vision", poseVision, 1, true},
 	}
 }
 
@@ -67,9 +84,9 @@ func (j Job) posed(due time.Time) Job {
 	if !ok {
 		return j
 	}
-	prompt, specs := c.make(challengeSource(j.Canary.Name, j.Target.ID, due))
-	j.Canary.Prompt = prompt
-	checks, _ := Compile(specs) // of our own making; a test compiles every kind
+	q := c.make(challengeSource(j.Canary.Name, j.Target.ID, due))
+	j.Canary.Prompt, j.picture = q.prompt, q.picture
+	checks, _ := Compile(q.checks) // of our own making; a test compiles every kind
 	j.checks = append(checks, j.compiled()...)
 	return j
 }
@@ -166,8 +183,7 @@ func (c Canary) sample() string {
 	if !ok || c.Prompt != "" { // no challenge, or one that was posed
 		return c.Prompt
 	}
-	prompt, _ := made.make(rand.New(rand.NewPCG(1, 1)))
-	return prompt
+	return made.make(rand.New(rand.NewPCG(1, 1))).prompt
 }
 
 // Asks is the prompt for people: of a challenge an example, said to be one.

@@ -12,8 +12,9 @@ import (
 )
 
 // solve answers a challenge as a good model would, by reading its prompt.
-func solve(t *testing.T, kind, prompt string) string {
+func solve(t *testing.T, kind string, q question) string {
 	t.Helper()
+	prompt := q.prompt
 	find := func(re string) []string {
 		m := regexp.MustCompile(re).FindStringSubmatch(prompt)
 		if m == nil {
@@ -50,6 +51,8 @@ func solve(t *testing.T, kind, prompt string) string {
 		words := strings.Split(find(`order: ([a-z, ]+)\.`)[0], ", ")
 		slices.Sort(words)
 		return strings.Join(words, ", ")
+	case "vision":
+		return readDigits(t, q.picture)
 	case "json":
 		m := find(`^(\w+) is (\d+) years old and lives in (\w+)\.`)
 		return fmt.Sprintf("```json\n{\"name\": %q, \"age\": %s, \"city\": %q}\n```", m[0], m[1], m[2])
@@ -70,18 +73,19 @@ func passes(checks []Check, answer string) bool {
 func TestEveryChallengeIsPassedByTheRightAnswerAndByNoConstantOne(t *testing.T) {
 	const n = 2000
 	// How often the luckiest constant answer may be right: chance, and a little.
-	lucky := map[string]float64{"arithmetic": 0.01, "extraction": 0.08, "classification": 0.54, "ordering": 0.01, "json": 0.01}
+	lucky := map[string]float64{"arithmetic": 0.01, "extraction": 0.08, "classification": 0.54, "ordering": 0.01, "json": 0.01, "vision": 0.01}
 	for _, kind := range challenges() {
 		answers := map[string]int{}
 		var first []string
 		var all [][]Check
 		for i := range n {
-			prompt, specs := kind.make(rand.New(rand.NewPCG(uint64(i), 7)))
+			q := kind.make(rand.New(rand.NewPCG(uint64(i), 7)))
+			prompt, specs := q.prompt, q.checks
 			checks, wrong := Compile(specs)
 			if len(wrong) > 0 {
 				t.Fatalf("%s: %v", kind.kind, wrong)
 			}
-			good := solve(t, kind.kind, prompt)
+			good := solve(t, kind.kind, q)
 			if !passes(checks, good) {
 				t.Fatalf("%s: %q does not pass for %q", kind.kind, good, prompt)
 			}
@@ -133,7 +137,7 @@ func TestEverySumsLastDigitComesEquallyOften(t *testing.T) {
 	const n = 10_000
 	for i := range n {
 		prompt, _ := poseArithmetic(rand.New(rand.NewPCG(uint64(i), 5)))
-		s := solve(t, "arithmetic", prompt)
+		s := solve(t, "arithmetic", question{prompt: prompt})
 		if len(s) != 3 {
 			t.Errorf("%q has the answer %s, want three digits", prompt, s)
 		}
@@ -150,7 +154,7 @@ func TestShapeOfAChallengeHardlyChanges(t *testing.T) {
 	for _, kind := range challenges() {
 		fields, least, most := map[int]bool{}, 1<<30, 0
 		for i := range 500 {
-			prompt, _ := kind.make(rand.New(rand.NewPCG(uint64(i), 1)))
+			prompt := kind.make(rand.New(rand.NewPCG(uint64(i), 1))).prompt
 			n := utf8.RuneCountInString(prompt)
 			least, most = min(least, n), max(most, n)
 			fields[len(strings.Fields(prompt))/2] = true

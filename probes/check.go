@@ -27,6 +27,7 @@ type Answer struct {
 	Prompt     string   // what was asked
 	System     string   // the system prompt
 	ToolCalls  []llm.ToolCall
+	Vectors    map[string][]float32 // of an embedding, by text; Prompt's among them
 
 	unsure string // why there is no Confidence, where that is known
 }
@@ -47,6 +48,8 @@ type Check struct {
 	fails bellwether.Outcome
 	// judge is what another target is asked in place of a test; nil for none.
 	judge *judging
+	// vector is what is measured of an embedding; nil for none.
+	vector *vectoring
 }
 
 // test returns "" when the answer is good, else why not, for people.
@@ -60,6 +63,7 @@ type kind struct {
 	needs   func(Answer) string // see Check
 	fails   bellwether.Outcome  // see Check
 	judge   func(want any) (*judging, error)
+	vector  func(want any) (*vectoring, error) // of embeddings only
 }
 
 // kinds is the table of all checks. A new check is one file and one row.
@@ -83,6 +87,10 @@ func kinds() []kind {
 		{name: "tool_call", compile: compileToolCall, remedy: "write {tool_call: get_weather}, or {tool_call: {name: get_weather, arguments: {type: object, required: [city]}}}"},
 		{name: "finish", compile: compileFinish, remedy: "write {finish: stop}"},
 		{name: "confidence", compile: compileConfidence, remedy: "write {confidence: -0.5}", needs: needsConfidence},
+		{name: "dimensions", vector: compileDimensions, remedy: "write {dimensions: 1536}"},
+		{name: "norm", vector: compileNorm, remedy: "write {norm: 1}, or {norm: {value: 1, tolerance: 0.01}}"},
+		{name: "cosine", vector: compileCosine, remedy: "write {cosine: {file: reference.json, at_least: 0.99}}"},
+		{name: "nearer", vector: compileNearer, remedy: `write {nearer: {to: "a text that is like the prompt", than: "one that is not"}}`},
 		{name: "judge", judge: compileJudge, needs: needsJudge, remedy: `write {judge: {target: claude-us, criterion: "It is polite and on topic."}}`},
 	}
 }
@@ -125,6 +133,12 @@ func (k kind) check(want any) (c Check, err error) {
 	c = Check{needs: k.needs, fails: or(k.fails, bellwether.BadOutput)}
 	if k.judge != nil {
 		c.judge, err = k.judge(want)
+		return c, err
+	}
+	if k.vector != nil {
+		if c.vector, err = k.vector(want); err == nil {
+			c.test = c.vector.test
+		}
 		return c, err
 	}
 	c.test, err = k.compile(want)

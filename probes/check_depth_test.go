@@ -1,6 +1,8 @@
 package probes
 
 import (
+	"encoding/binary"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +157,7 @@ func every() []CheckSpec {
 		{"number": map[string]any{"value": 42, "tolerance": 1, "pick": "any"}}, {"max_tokens": 8}, {"min_tokens": 2}, {"language": "fr"},
 		{"similar_to": strings.Repeat("the lighthouse keeper lost a goat ", 2000)}, {"max_repetition": 0.5}, {"not_refusal": true}, {"no_prompt_leak": true},
 		{"tool_call": map[string]any{"name": "f", "arguments": map[string]any{"type": "object"}}}, {"finish": "stop"}, {"confidence": -1},
+		{"dimensions": 3}, {"norm": 1}, {"cosine": map[string]any{"vector": []any{1, 0.5, -1e38}}}, {"nearer": map[string]any{"to": "a", "than": "b", "by": 0.1}},
 	}
 }
 
@@ -207,6 +210,7 @@ func FuzzDeepChecks(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s, args string) {
 		for _, c := range checks {
 			harmless(t, c, Answer{Text: s, Tokens: len(s), Finish: args, Prompt: args, System: s, ToolCalls: []llm.ToolCall{{Name: "f", Arguments: args}}})
+			harmless(t, c, Answer{Prompt: s, Vectors: map[string][]float32{s: floatsOf(s), "a": floatsOf(args), "b": floatsOf(s + args)}})
 		}
 		for _, v := range []float64{repetition(wordHashes(s)), newFingerprint(s).similarity(newFingerprint(args))} {
 			if !(v >= 0 && v <= 1) {
@@ -248,4 +252,12 @@ func TestChecksAreReadFromYAML(t *testing.T) {
 	if ps := canary.problems("canary"); len(ps) != 1 || ps[0].Path != "canary.checks[4].tool_call" {
 		t.Errorf("problems = %v, want the tool that is not offered", ps)
 	}
+}
+
+// floatsOf takes the bytes of s for numbers, whatever they are.
+func floatsOf(s string) (v []float32) {
+	for b := []byte(s); len(b) >= 4; b = b[4:] {
+		v = append(v, math.Float32frombits(binary.LittleEndian.Uint32(b)))
+	}
+	return v
 }

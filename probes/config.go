@@ -28,9 +28,11 @@ type Canary struct {
 	Use string `yaml:"use"`
 	// What it tests, for people: factual, extraction, reasoning ... Default the library's or challenge's own.
 	Task string `yaml:"task"`
+	// What is asked for: chat, an answer in words; embedding, the vectors of the prompt and of the texts that its checks name; image, a picture made after the prompt. Default chat. The other two are never streamed, and must name their targets, which canaries without targets then leave alone.
+	Kind string `yaml:"kind" jsonschema:"enum=chat,enum=embedding,enum=image"`
 	// What the model is asked. Required, unless use or challenge stand in its place. Keep it short and fixed: every change starts a new baseline.
 	Prompt string `yaml:"prompt"`
-	// A question made anew for each probe, with its own checks, in place of a prompt, so that answers cannot be cached or memorised: arithmetic, extraction, classification, ordering or json. Its shape stays the same, so that baselines keep their meaning.
+	// A question made anew for each probe, with its own checks, in place of a prompt, so that answers cannot be cached or memorised: arithmetic, extraction, classification, ordering, json or vision (a number in a picture). Its shape stays the same, so that baselines keep their meaning.
 	Challenge string `yaml:"challenge"`
 	// A system prompt. Default none.
 	System string `yaml:"system"`
@@ -46,7 +48,11 @@ type Canary struct {
 	Stream *bool `yaml:"stream"`
 	// What a good answer looks like: a list of one-key maps such as {contains: Paris} or {max_tokens: 8}. Default none: any proper, non-empty answer is good.
 	Checks []CheckSpec `yaml:"checks"`
-	// The ids of the targets that it is sent to. All when left out.
+	// Of kind image: the width and height in pixels that are asked for and must come, such as 1024x1024. Default the model's own. Not for gemini.
+	Size string `yaml:"size"`
+	// What one probe costs in USD where tokens do not tell, such as a picture priced by the piece. Default: by tokens.
+	CostUSD float64 `yaml:"cost_usd"`
+	// The ids of the targets that it is sent to. When left out, all but those that canaries of kind embedding or image name.
 	Targets []string `yaml:"targets"`
 	// How long the whole answer may take. Default 60s.
 	Timeout conf.Duration `yaml:"timeout"`
@@ -123,7 +129,7 @@ const (
 )
 
 // Streams reports whether the answer is streamed.
-func (c Canary) Streams() bool { return c.Stream == nil || *c.Stream }
+func (c Canary) Streams() bool { return c.worded() && (c.Stream == nil || *c.Stream) }
 
 // WithDefaults returns c with every field that was left out filled in, Stream
 // excepted (see [Canary.Streams]). What it uses of the library is in it, and
@@ -136,6 +142,12 @@ func (c Canary) WithDefaults() Canary {
 	if c.Reasoning {
 		c.Timeout = or(c.Timeout, conf.Duration(reasoningTimeout))
 		c.FirstTokenLimit = or(c.FirstTokenLimit, min(c.Timeout, conf.Duration(reasoningFirstToken)))
+	}
+	if !c.worded() {
+		c.Task = or(c.Task, c.Kind)
+	}
+	if c.Kind == imageKind {
+		c.Timeout = or(c.Timeout, conf.Duration(imageTimeout))
 	}
 	c.Logprobs = c.Logprobs || slices.ContainsFunc(c.Checks, func(s CheckSpec) bool { return s["confidence"] != nil })
 	c.Schedule = or(c.Schedule, defaultSchedule)

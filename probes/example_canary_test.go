@@ -11,7 +11,7 @@ func ExampleLibrary() {
 	c := probes.Canary{Name: "sums", Use: "arithmetic", MaxTokens: 24}.WithDefaults()
 	fmt.Println(c.Challenge, c.Task, c.MaxTokens)
 	// Output:
-	// [factual extraction sentiment arithmetic ordering json reasoning code tool-use long-context multilingual-fr multilingual-zh drift]
+	// [factual extraction sentiment arithmetic ordering json vision reasoning code tool-use long-context multilingual-fr multilingual-zh drift]
 	// arithmetic arithmetic 24
 }
 

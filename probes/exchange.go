@@ -53,7 +53,10 @@ type reply struct {
 	usage              *llm.Usage
 	confidence         *float64
 	retryAfter         time.Duration
-	ending             float64 // see [IdentityEnding]
+	ending             float64              // see [IdentityEnding]
+	vectors            map[string][]float32 // of an embedding, by text
+	pictures           []llm.Image
+	summary            string // in place of words, for people
 
 	fail failure
 }
@@ -74,7 +77,7 @@ func (r *reply) shown() string {
 	if r.text.Len() == 0 && r.refusal != "" {
 		return r.refusal
 	}
-	return r.text.String()
+	return or(r.summary, r.text.String())
 }
 
 // limits cancels a request when one of a canary's limits passes.
@@ -166,11 +169,22 @@ func (r *reply) read(cancel context.CancelCauseFunc, j Job, codec llm.Codec, res
 		r.refuse(codec.Error(resp.StatusCode, resp.Header, body))
 		return nil
 	case !j.Canary.Streams() || kind == "application/json" || codec.Protocol() == llm.HTTP: // which never streams
-		body, err := r.whole(resp.Body, maxBodyBytes)
+		limit := maxBodyBytes
+		if j.Canary.Kind == imageKind {
+			limit = maxImageBody
+		}
+		body, err := r.whole(resp.Body, limit)
 		if err != nil {
 			return err
 		}
-		r.plain(codec, body)
+		switch j.Canary.Kind {
+		case embeddingKind:
+			r.embed(codec, j, body)
+		case imageKind:
+			r.paint(codec, body)
+		default:
+			r.plain(codec, body)
+		}
 		return nil
 	case kind == "text/html":
 		r.fail = failure{bellwether.Malformed, "read stream: the answer is a web page, not an event stream"}
@@ -206,13 +220,7 @@ func (r *reply) whole(body io.Reader, limit int) ([]byte, error) {
 // plain takes a whole answer. Its time was stamped before.
 func (r *reply) plain(codec llm.Codec, body []byte) {
 	resp, err := codec.Decode(body)
-	var inBand *llm.Error
-	if errors.As(err, &inBand) {
-		r.refuse(inBand)
-		return
-	}
-	if err != nil {
-		r.fail = failure{bellwether.Malformed, "read answer: " + err.Error()}
+	if !r.decoded(err) {
 		return
 	}
 	r.text.WriteString(cutBytes(resp.Text, maxCheckedText))

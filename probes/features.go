@@ -57,6 +57,8 @@ type sampled struct {
 type pasts struct {
 	mu sync.Mutex
 	of map[jobKey]*past
+
+	bearings map[jobKey]bearing // of embeddings
 }
 
 // features measures a proper answer, and remembers it when it is good. Answers

@@ -67,9 +67,10 @@ type Job struct {
 	Due     time.Time // when it should have been sent; zero means now
 	Fresh   bool      // open a connection of its own
 
-	checks []Check
-	judges map[string]Target // who grades, by id
-	when   schedule
+	checks  []Check
+	picture []byte            // PNG that goes with the prompt; nil for none
+	judges  map[string]Target // who grades, by id
+	when    schedule
 }
 
 // compiled returns the checks of the canary, also of a job that was not made
@@ -102,9 +103,10 @@ func NewJob(c Canary, t Target, p Place) (Job, error) {
 func Jobs(cfg Config, targets []Target, p Place) ([]Job, error) {
 	var jobs []Job
 	var errs []error
+	claimed := cfg.claimed()
 	for _, c := range cfg.Canaries {
 		for _, t := range targets {
-			if !c.appliesTo(t.ID) {
+			if !c.goesTo(t.ID, claimed) {
 				continue
 			}
 			j, err := NewJob(c, t, p)
@@ -117,10 +119,6 @@ func Jobs(cfg Config, targets []Target, p Place) ([]Job, error) {
 		}
 	}
 	return jobs, errors.Join(errs...)
-}
-
-func (c Canary) appliesTo(target string) bool {
-	return len(c.Targets) == 0 || slices.Contains(c.Targets, target)
 }
 
 // Interval is the usual time between two scheduled sendings of j: that of

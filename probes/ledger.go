@@ -301,11 +301,12 @@ func (b Budget) grow(used Spent, left Budget, part float64, isNew bool) Budget {
 // estimate, an answer of all tokens that it may have, and its judges.
 func worst(j Job, now time.Time) spend {
 	input := inputTokens(j.Canary)
+	_, output := j.Canary.ranges()
 	judged := j.judgesCost(j.Canary.MaxTokens, true)
 	return spend{
 		day:    dayOf(now),
-		tokens: input + j.Canary.room() + judged.tokens,
-		usd:    j.Target.Price.Cost(input, j.Canary.room()) + judged.usd,
+		tokens: input + output + judged.tokens,
+		usd:    j.price(input, output) + judged.usd,
 	}
 }
 

@@ -73,6 +73,7 @@ func library() []libraryEntry {
 		{"arithmetic", Canary{Task: "arithmetic", Challenge: "arithmetic", MaxTokens: 16, Temperature: zero}, 21, 2, ""},
 		{"ordering", Canary{Task: "ordering", Challenge: "ordering", MaxTokens: 48, Temperature: zero}, 40, 10, ""},
 		{"json", Canary{Task: "json", Challenge: "json", MaxTokens: 96, Temperature: zero}, 47, 16, ""},
+		{"vision", Canary{Task: "vision", Challenge: "vision", MaxTokens: 16, Temperature: zero}, 8632, 1, ""},
 		{"reasoning", Canary{Task: "reasoning", Prompt: "Anna is taller than Ben. Ben is taller than Carl. Dora is shorter than Carl. Who is the second shortest? Answer with the name only.", MaxTokens: 32, Temperature: zero,
 			Checks: []CheckSpec{{"contains": "Carl"}, {"not_contains": "Dora"}, {"not_contains": "Anna"}, {"not_contains": "Ben"}}}, 41, 2, "Carl."},
 		{"code", Canary{Task: "code", Prompt: "Write a Python function is_even(n) that returns True for even whole numbers and False for odd ones. Answer with the code only.", MaxTokens: 128, Temperature: zero,

@@ -31,24 +31,26 @@ func Plan(cfg Config, targets []bellwether.Target) []PlanLine {
 
 func plan(cfg Config, targets []bellwether.Target, from time.Time) []PlanLine {
 	var lines []PlanLine
+	claimed := cfg.claimed()
 	for _, c := range cfg.Canaries {
 		c = c.WithDefaults()
 		when, err := parseSchedule(c.Schedule)
 		if err != nil {
 			continue
 		}
-		perDay, input, usual, output := when.perDay(from), inputTokens(c), usualInput(c), usualOutput(c)
+		perDay, input, usual := when.perDay(from), inputTokens(c), usualInput(c)
+		output, most := c.ranges()
 		checks, _ := Compile(c.Checks)
 		for _, t := range targets {
-			if !c.appliesTo(t.ID) {
+			if !c.goesTo(t.ID, claimed) {
 				continue
 			}
 			j := Job{Target: Target{Target: t}, Canary: c, checks: checks}
 			j.judges = judgesOf(j, targets, func(t bellwether.Target) Target { return Target{Target: t} })
 			lines = append(lines, PlanLine{
 				Canary: c.Name, Target: t.ID, Schedule: c.Schedule, PerDay: perDay,
-				Typical:   perDay * (t.Price.Cost(usual, output) + j.judgesCost(output, false).usd),
-				WorstCase: perDay * (t.Price.Cost(input, c.room()) + j.judgesCost(c.MaxTokens, true).usd),
+				Typical:   perDay * (j.price(usual, output) + j.judgesCost(output, false).usd),
+				WorstCase: perDay * (j.price(input, most) + j.judgesCost(c.MaxTokens, true).usd),
 			})
 		}
 	}

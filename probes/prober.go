@@ -46,6 +46,7 @@ type Prober struct {
 	ratios  ratios
 	pasts   pasts
 	judging chan struct{} // one for each judge that is being asked
+	looking chan struct{} // one for the picture that is being decoded
 	spare   sync.Pool     // of *arrivals
 }
 
@@ -67,7 +68,7 @@ func New(o Options) (*Prober, error) {
 		}, clients.close),
 		agent: or(o.UserAgent, "bellwether"),
 
-		judging: make(chan struct{}, maxJudges),
+		judging: make(chan struct{}, maxJudges), looking: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -118,7 +119,7 @@ func (p *Prober) Probe(ctx context.Context, j Job) bellwether.Observation {
 	if !j.Due.IsZero() {
 		o.Late = max(0, r.handed.Round(0).Sub(j.Due.Round(0)).Seconds())
 	}
-	notes := p.report(&o, j, r)
+	notes := p.report(ctx, &o, j, r)
 	notes = append(notes, p.judge(ctx, j, &o, r.text.String())...)
 	o.Error = errorText(scrub.clean(or(r.fail.text, untried(notes))))
 	o.Excerpt = excerpt(scrub.clean(cutBytes(r.shown(), 8<<10)))
@@ -137,7 +138,7 @@ func (p *Prober) prepare(j Job) (llm.Codec, llm.Call, error) {
 	if codec, err = llm.Bind(codec, j.Target.Endpoint); err != nil {
 		return nil, llm.Call{}, err
 	}
-	call, err := codec.Encode(j.Target.Endpoint, request(j))
+	call, err := encode(codec, j)
 	if err != nil {
 		return nil, llm.Call{}, err
 	}
@@ -160,9 +161,17 @@ func request(j Job) llm.Request {
 	if c.System != "" {
 		r.Messages = append(r.Messages, llm.Message{Role: "system", Text: c.System})
 	}
-	r.Messages = append(r.Messages, llm.Message{Role: "user", Text: c.Prompt})
-	if c.Nonce {
-		r.Messages[0].Text = nonce() + r.Messages[0].Text
+	prompt := c.Prompt
+	switch {
+	case c.Nonce && c.System != "":
+		r.Messages[0].Text = nonce() + c.System
+	case c.Nonce:
+		prompt = nonce() + prompt
+	}
+	if j.picture != nil {
+		r.Messages = append(r.Messages, shows(prompt, j.picture))
+	} else {
+		r.Messages = append(r.Messages, llm.Message{Role: llm.RoleUser, Text: prompt})
 	}
 	return r
 }
@@ -177,7 +186,7 @@ func nonce() string {
 
 // report fills o from what was measured: tokens, checks, outcome, timings. The
 // notes say which checks were not tried, and why.
-func (p *Prober) report(o *bellwether.Observation, j Job, r *reply) (notes []string) {
+func (p *Prober) report(ctx context.Context, o *bellwether.Observation, j Job, r *reply) (notes []string) {
 	o.Status, o.HTTP, o.Reused = r.status, r.proto, r.phases.reused
 	o.Model, o.Fingerprint, o.Finish = printable(cutBytes(r.model, 200)), printable(cutBytes(r.fingerprint, 200)), string(r.finish)
 	o.Confidence = r.confidence
@@ -186,15 +195,31 @@ func (p *Prober) report(o *bellwether.Observation, j Job, r *reply) (notes []str
 	if r.answered() {
 		tokens := p.ratios.tokens(j, r)
 		o.Tokens = &tokens
-		o.CostUSD = j.Target.Price.Cost(tokens.Input, tokens.Output)
+		o.CostUSD = j.price(tokens.Input, tokens.Output)
 	}
 	if o.Outcome == "" {
-		o.Outcome, o.Checks, notes = examine(j, r, o.Tokens)
-		o.Signals = p.pasts.features(j, r.text.String(), o.Outcome == bellwether.OK)
+		notes = p.examine(ctx, o, j, r)
 	}
 	if r.ending != 0 {
 		signal(o, IdentityEnding, r.ending)
 	}
 	o.Timing = r.timing(o.Outcome, j.Canary)
+	return notes
+}
+
+// examine looks at a proper answer of any kind.
+func (p *Prober) examine(ctx context.Context, o *bellwether.Observation, j Job, r *reply) (notes []string) {
+	switch j.Canary.Kind {
+	case embeddingKind:
+		o.Outcome, o.Checks, o.Signals = examineVectors(j, r)
+		if o.Outcome == bellwether.OK {
+			p.pasts.steady(j, r.vectors[j.Canary.Prompt], o.Signals)
+		}
+	case imageKind:
+		o.Outcome, o.Checks, notes = p.examineImage(ctx, j, r)
+	default:
+		o.Outcome, o.Checks, notes = examine(j, r, o.Tokens)
+		o.Signals = p.pasts.features(j, r.text.String(), o.Outcome == bellwether.OK)
+	}
 	return notes
 }

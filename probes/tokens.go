@@ -46,6 +46,10 @@ func (s *ratios) tokens(j Job, r *reply) bellwether.Tokens {
 		}
 		return bellwether.Tokens{Input: max(0, u.Input), Output: max(0, u.Output), Cached: max(0, u.Cached), Reasoning: max(0, u.Reasoning)}
 	}
+	if !j.Canary.worded() {
+		usual, _ := j.Canary.ranges()
+		return bellwether.Tokens{Input: usualInput(j.Canary), Output: usual, Estimated: true}
+	}
 	estimate := func(n int) int { return int(math.Ceil(float64(n) / ratio)) }
 	return bellwether.Tokens{
 		Input:     estimate(utf8.RuneCountInString(j.Canary.Prompt) + utf8.RuneCountInString(j.Canary.System)),

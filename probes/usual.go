@@ -17,7 +17,17 @@ const (
 // usualInput is how many tokens a canary's prompt usually has. It is for saying
 // what a day costs; what bounds a budget is inputTokens, which errs upwards.
 func usualInput(c Canary) int {
+	if c.Kind == embeddingKind {
+		n := 0
+		for _, text := range c.texts() {
+			n += usualTokens(text)
+		}
+		return n
+	}
 	n := perMessage + usualTokens(c.sample())
+	if made, ok := challengeOf(c.Challenge); ok && made.pictured {
+		n += usualPicture
+	}
 	if c.System != "" {
 		n += perMessage + usualTokens(c.System)
 	}

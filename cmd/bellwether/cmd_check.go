@@ -138,6 +138,7 @@ func warnings(cfg Config) []string {
 	if len(cfg.Canaries) == 0 {
 		out = append(out, "there are no canaries: nothing is probed; that is right for a router alone only")
 	}
+	out = append(out, probes.Warnings(cfg.Config, cfg.probeTargets())...)
 	var free []string
 	for _, t := range cfg.Targets {
 		if t.Price == (bellwether.Price{}) {

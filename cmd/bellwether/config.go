@@ -114,6 +114,12 @@ func ParseConfig(name string, src []byte, env func(string) (string, bool)) (Conf
 	cfg.read = fileStamps{}
 	ps := readSecretFiles(&cfg, filepath.Dir(name))
 	ps = append(ps, readWays(&cfg, filepath.Dir(name))...)
+	ps = append(ps, cfg.Config.ReadFiles(func(file string) ([]byte, error) {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(filepath.Dir(name), file)
+		}
+		return cfg.read.read(file)
+	})...)
 	for _, p := range append(ps, cfg.Validate()...) {
 		fs = fs.and(faults{doc.faultOn(p.Path, p.Text, p.Remedy)})
 	}
@@ -148,6 +154,7 @@ func (c *Config) Validate() []conf.Problem {
 	add("store", c.Store.Validate())
 	add("", c.Config.Validate())
 	add("", c.Config.ValidateTargets(c.targets()))
+	add("", c.Config.ValidateCalls(c.probeTargets()))
 	add("scoring", c.Scoring.Validate())
 	add("slos", c.SLOs.Validate())
 	add("slos", c.SLOs.Check(c.targets(), c.routes()))
