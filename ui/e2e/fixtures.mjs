@@ -39,6 +39,7 @@ export function world(scenario = {}) {
   if (kind === "degraded" || kind === "hostile") sicken(targets);
   if (kind === "refused") refuse(targets);
   if (kind === "shed") Object.assign(targets[0], { weight: 0.8 });
+  if (kind === "degraded") noted(targets);
   const w = {
     simulated: scenario.simulated ?? false,
     targets,
@@ -126,6 +127,64 @@ function refuse(targets) {
   });
 }
 
+const ago = (minutes) => iso(Date.now() - minutes * 60_000);
+
+function noted(targets) {
+  const by = (id) => targets.find((t) => t.id === id);
+  by("gpt-us").notes = [
+    { at: ago(31), kind: "identity.model", text: 'answers now name the model "gpt-4o-2026-11-06"' },
+    { at: ago(300), kind: "identity.fingerprint", text: 'the fingerprint "fp_9a1c" is new: what answers was changed' },
+    { at: ago(2000), kind: "identity.ending", text: "the provider announces its end for 2027-03-01" },
+  ];
+  by("claude-us").notes = [{ at: ago(9000), kind: "gone", text: "the provider says that its model is not there (HTTP 404)" }];
+}
+
+function signals(t) {
+  const line = (signal, vantage, base, spread) => {
+    const r = rng(signal.length + t.id.length);
+    const recent = Array.from({ length: 48 }, (_, i) => ({ at: ago((48 - i) * 2), value: base + spread * (r() - 0.5) }));
+    return { target: t.id, signal, vantage, value: recent.at(-1).value, at: recent.at(-1).at, age_seconds: 120, seen: 48, recent };
+  };
+  return [line("gpu_memory", "rack-7", 0.83, 0.1), line("session_success", "user", 0.97, 0.03), { target: t.id, signal: "support_tickets", vantage: "user", value: 12345, at: ago(60), age_seconds: 3600, seen: 1, recent: [{ at: ago(60), value: 12345 }] }];
+}
+
+const words = (t) => ({
+  target: t.id, bad: { ratio: 0.073, low: 0.025, high: 0.19, bad: 3, total: 41 },
+  last: [
+    { at: ago(3), score: 0, route: "chat", comment: `${hostile[0]} it never came to the point` },
+    { at: ago(11), score: 1, route: "chat" },
+    { at: ago(40), score: 0.75, comment: "mostly right" },
+  ],
+});
+
+function failovers() {
+  const f = (m, from, to, why, count, served) => ({ at: ago(m), router: "router-1", route: "chat", from, to, why, count, served });
+  return {
+    since: ago(200), total: { moved: 1310, served: 1291 },
+    pairs: [
+      { route: "chat", from: "gpt-us", to: "claude-us", moved: 1292, served: 1291, why: { first_token_timeout: 1200, overloaded: 92 } },
+      { route: "small", from: "mini-eu", to: "", moved: 18, served: 0, why: { server_error: 18 } },
+    ],
+    failovers: [f(1, "gpt-us", "claude-us", "first_token_timeout", 12, 12), f(2, "mini-eu", "", "server_error", 18, 0)],
+  };
+}
+
+const split = (far) => [
+  { route: "chat", requests: 1240, targets: [
+    { target: "claude-us", requests: far ? 620 : 765, applied_share: far ? 0.5 : 0.617, published_share: 0.62, difference: far ? -0.12 : -0.003 },
+    { target: "gpt-us", requests: far ? 620 : 475, applied_share: far ? 0.5 : 0.383, published_share: 0.38, difference: far ? 0.12 : 0.003 },
+  ] },
+  { route: "small", requests: 7, targets: [{ target: "mini-us", requests: 7, applied_share: 1, published_share: 0.95, difference: 0.05 }] },
+];
+
+const health = (ill) => ({
+  unwell: ill ? ["dns", "clock"] : [], controls: [
+    { control: "https://one.example/", ok: true, at: ago(0.2), seconds: 0.021, failures: 0 },
+    { control: "dns:resolver.example", ok: !ill, at: ago(0.2), seconds: 0.004, failures: ill ? 4 : 0, ...(ill ? { error: "i/o timeout" } : {}) },
+  ],
+  ...(ill ? { clock_step_seconds: -75.2, clock_stepped_at: ago(4) } : {}), lag_seconds: ill ? 0.0214 : 0.0003, long_gc_pauses: 2, files: 61, max_files: 1024, doubted: ill ? 38 : 0,
+});
+
 function routesOf(targets, sick) {
   const by = (id) => targets.find((t) => t.id === id) ?? targets[0];
   const part = (id, tier, share) => {
@@ -138,10 +197,17 @@ function routesOf(targets, sick) {
     now: { mode: "normal", targets: tiers.flatMap((t, tier) => t.map((id) => part(id, tier, now[id] ?? 0))) },
     hour_ago: { mode: "normal", targets: tiers.flatMap((t, tier) => t.map((id) => part(id, tier, before[id] ?? 0))) },
   });
+  const partly = (r) => {
+    Object.assign(r, { prefer: { latency: 1, locality: 0.5 }, shift_when: { first_token: 2 }, rollout: 0.1 });
+    r.now.rollout = 0.1;
+    [[0.38, 0.6], [0.57, 1], [0.05, 1]].forEach(([would, liked], i) => Object.assign(r.now.targets[i], { would_share: would, preference: liked }));
+    return r;
+  };
   const chat = { "gpt-us": 0.95, "claude-us": 0.05 };
   const small = { "mini-us": 0.475, "mini-eu": 0.475, "gemini-eu": 0.05 };
   return [
     route("chat", [["gpt-us"], ["claude-us"]], sick ? { "gpt-us": 0.38, "claude-us": 0.62 } : chat, chat),
+    partly(route("trial", [["gpt-us", "gpt-eu"], ["claude-us"]], { "gpt-us": 0.4655, "gpt-eu": 0.4845, "claude-us": 0.05 }, { "gpt-us": 0.475, "gpt-eu": 0.475, "claude-us": 0.05 })),
     route("small", [["mini-us", "mini-eu"], ["gemini-eu"], ["gemini-ap"]], sick ? { "mini-us": 0.0475, "gemini-eu": 0.9049, "gemini-ap": 0.0476 } : small, small),
   ];
 }
@@ -207,8 +273,16 @@ function answer(w, path, q) {
       return { vantages: kindOf(w) === "empty" ? [probing(w, "us-east")] : [probing(w, "us-east"), probing(w, "eu-central", "frankfurt")] };
     case "agents":
       return { agents: kindOf(w) === "empty" ? [] : agents() };
+    case "failovers":
+      return kindOf(w) === "empty" ? { failovers: [], pairs: [], total: { moved: 0, served: 0 }, since: ago(200) } : failovers();
+    case "signals":
+    case "feedback": {
+      const t = w.targets.find((t) => t.id === q.get("target"));
+      const told = t && t.id.startsWith("gpt");
+      return parts[0] === "signals" ? { signals: told ? signals(t) : [] } : { feedback: told ? [words(t)] : [] };
+    }
     case "routers":
-      return { routers: [{ name: "router-1", epoch: "fake", revision: 1842, at: iso(Date.now() - 2000), connected: true, behind: 0 }, { name: "router-3", epoch: "fake", revision: 1838, at: iso(Date.now() - 9000), connected: true, behind: 4 }] };
+      return { routers: [{ name: "router-1", region: "us-east", split: split(false), epoch: "fake", revision: 1842, at: iso(Date.now() - 2000), connected: true, behind: 0 }, { name: "router-3", split: split(true), epoch: "fake", revision: 1838, at: iso(Date.now() - 9000), connected: true, behind: 4 }] };
     case "overrides":
       return { overrides: [] };
     case "slos":
@@ -239,8 +313,9 @@ function probing(w, vantage, agent) {
   const sick = w.targets.filter((t) => ["degraded", "failing", "down"].includes(t.state));
   const none = { probes: 0, tokens: 0, usd: 0, unprobed: 0 };
   return {
-    vantage, agent, at: iso(Date.now()), jobs: w.targets.length, in_flight: 0, waiting: 0, sent: { schedule: 8640, suspicion: 212 }, missed: agent ? 3 : 0, skipped: 1,
-    total_budget: agent ? { probes: 1000, usd: 1 } : { probes: 200000, tokens: 20000000, usd: 25 }, target_budget: {},
+    vantage, agent, at: iso(Date.now()), jobs: w.targets.length, in_flight: 0, waiting: 0, sent: { schedule: 8640, suspicion: 212 }, missed: agent ? 3 : 0, skipped: 1, health: health(!!agent),
+    ...(agent ? { missed_by_reason: { "no free slot to its provider in time": 2, "our own process or clock was late": 1 } } : {}),
+    total_budget: agent ? { probes: 1000, usd: 1 } : { probes: 200000, tokens: 20000000, usd: 25 }, target_budget: { probes: 20000, usd: 5 },
     suspicion_today: agent ? { probes: 1000, tokens: 29000, usd: 0.41, unprobed: 57 } : { probes: 212, tokens: 6148, usd: 0.03, unprobed: 0 },
     targets: w.targets.map((t) => ({ target: t.id, in_flight: 0, next: iso(Date.now() + 9000),
       ...(sick.includes(t) ? { suspicion_interval_seconds: 5 } : {}), suspicion_today: agent && t === sick[0] ? { ...none, unprobed: 57 } : none })),

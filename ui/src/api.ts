@@ -74,6 +74,14 @@ export interface Target {
   errors?: Rate; // likewise
   sparkline?: Sparkline;
   usual?: Usual[];
+  notes?: Note[]; // newest first
+}
+
+/** Note is worth knowing of a target, and no outage: another model answers, an end was announced. */
+export interface Note {
+  at: string;
+  kind: string;
+  text: string;
 }
 
 export interface TargetDetail extends Target {
@@ -97,6 +105,8 @@ export interface TargetWeight {
   weight: number;
   share: number;
   base_weight: number;
+  preference?: number; // scales the share within the tier; none means 1
+  would_share?: number; // the share if all of the traffic followed
   state: State;
   cause?: string;
   score: number;
@@ -114,6 +124,7 @@ export interface Weights {
 
 export interface RouteWeights {
   mode: Mode;
+  rollout?: number; // the part of the traffic that follows, where it is not all
   targets: TargetWeight[];
 }
 
@@ -122,6 +133,9 @@ export interface Route {
   tiers: { target: string; base_weight: number }[][];
   standby_share: number;
   overprovision: number;
+  prefer?: { latency?: number; cost?: number; locality?: number; task?: number };
+  task?: string;
+  shift_when?: Record<string, number>; // seconds, by signal
   now?: RouteWeights;
   hour_ago?: RouteWeights;
 }
@@ -129,10 +143,54 @@ export interface Route {
 /** Router is one that follows, with the revision it has in force. */
 export interface Router {
   name: string;
+  region?: string;
+  split?: RouteSplit[];
   revision: number;
   at: string;
   connected: boolean;
   behind: number;
+}
+
+/** RouteSplit is what a router sends where, the older the less it counts. */
+export interface RouteSplit {
+  route: string;
+  requests: number;
+  targets: { target: string; requests: number; applied_share: number; published_share: number; difference: number }[];
+}
+
+/** Failover is a run of requests that a router moved. */
+export interface Failover {
+  at: string;
+  router: string;
+  route: string;
+  from: string;
+  to: string; // "" when nothing could serve
+  why: string;
+  count: number;
+  served: number;
+}
+
+export interface Failovers {
+  failovers: Failover[];
+  since: string;
+  total: { moved: number; served: number };
+  pairs: { route: string; from: string; to: string; moved: number; served: number; why: Record<string, number> }[];
+}
+
+/** SignalSeen is a number that users measure themselves. */
+export interface SignalSeen {
+  signal: string;
+  vantage: string;
+  value: number;
+  at: string;
+  recent?: { at: string; value: number }[]; // oldest first
+}
+
+/** FeedbackSeen is what callers said of a target's answers. */
+export interface FeedbackSeen {
+  target: string;
+  bad?: Rate; // of the last day; a score counts in part
+  last: { at: string; score: number; route?: string; comment?: string }[]; // newest first
 }
 
 export interface Change {
@@ -243,9 +301,26 @@ export interface Probing {
   vantage: string;
   agent?: string; // none: the server itself
   missed: number;
+  missed_by_reason?: Record<string, number>;
+  health?: ProberHealth;
   total_budget: Budget;
+  target_budget?: Budget;
   suspicion_today: Spent;
   targets: { target: string; suspicion_interval_seconds?: number; suspicion_today: Spent }[];
+}
+
+/** ProberHealth is what a vantage's prober knows of its own condition. */
+export interface ProberHealth {
+  unwell: string[]; // controls, dns, fds, clock, pause
+  controls: { control: string; ok: boolean; seconds: number; error?: string; failures: number; at?: string }[];
+  controls_disbelieved?: boolean;
+  clock_step_seconds?: number;
+  clock_stepped_at?: string;
+  lag_seconds: number;
+  long_gc_pauses: number;
+  files: number;
+  max_files: number;
+  doubted: number;
 }
 
 /** Agent probes from elsewhere. */

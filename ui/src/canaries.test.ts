@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Agent, ProbeResult, Probing } from "./api";
-import { clock, gridOf, unprobed } from "./canaries";
+import type { Agent, ProbeResult, ProberHealth, Probing } from "./api";
+import { clock, gridOf } from "./canaries";
+import { condition, eachMay, unprobed } from "./prober";
 
 const agent = (offset: number | undefined, how: string) => ({ clock_offset_seconds: offset, clock: how }) as Agent;
 
@@ -26,5 +27,17 @@ describe("the page of probes", () => {
     expect(clock(agent(0.004, "ok"))).toBe("right");
     expect(clock(agent(-1.5, "ok"))).toBe("1.50 s behind");
     expect(clock(agent(7200, "corrected"))).toBe("2 h ahead, corrected");
+  });
+});
+
+describe("the condition of a prober", () => {
+  const well: ProberHealth = { unwell: [], controls: [], lag_seconds: 0, long_gc_pauses: 0, files: 1, max_files: 2, doubted: 0 };
+  test("is said in words, those of a newer server as they come", () => {
+    expect(condition(well)).toBe("well");
+    expect(condition({ ...well, unwell: ["controls", "gremlins"] })).toBe("no control answers, gremlins");
+  });
+  test("names what bounds suspicion on one target", () => {
+    expect(eachMay({ probes: 1, usd: 5 })).toBe("On one target at most 1 probe, $5.00 a day.");
+    expect(eachMay({})).toBe("");
   });
 });

@@ -1,13 +1,13 @@
 // Probes: the canaries with what they cost, the last result of each at every
-// target, what suspicion used of its budgets, and the agents that probe from
-// elsewhere.
+// target, the condition of the probers, and the agents that probe from elsewhere.
 
 import { useState } from "preact/hooks";
-import { type Agent, type Budget, type Canary, type Probing, type ProbeResult, type Spent, get, may, send, time } from "./api";
+import { type Agent, type Canary, type ProbeResult, get, may, send, time } from "./api";
 import { count, seconds, span, usd, words } from "./format";
 import { useEvery, useLoad } from "./load";
 import { Age, TargetLink, When } from "./parts";
 import { targetPath } from "./path";
+import { Vantages } from "./prober";
 import { useWorld } from "./world";
 
 export function Canaries() {
@@ -40,7 +40,7 @@ export function Canaries() {
           <Grid canaries={all} results={results.data?.results ?? []} />
         </>
       )}
-      <Budgets />
+      <Vantages />
       <Agents />
     </div>
   );
@@ -182,86 +182,6 @@ function Last({ of, target }: { of?: ProbeResult[]; target: string }) {
         <Age t={time(newest.at)} suffix=" ago" />
       </span>
     </a>
-  );
-}
-
-function Budgets() {
-  const [got, again] = useLoad("probing", () => get<{ vantages: Probing[] }>("/v1/probing"));
-  useEvery(5_000, again);
-  const all = got.data?.vantages;
-  return (
-    <section aria-labelledby="budgets-title">
-      <h2 id="budgets-title">
-        Suspicion <span class="aside">what looking harder used today (UTC), of what it may</span>
-      </h2>
-      {got.error && <p class="banner warn">Budgets could not be fetched ({got.error}).</p>}
-      {all && all.length > 0 && (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Table of budgets, scrolls sideways">
-          <table class="list wide">
-            <thead>
-              <tr>
-                <th scope="col">vantage</th>
-                <th scope="col">probes</th>
-                <th scope="col">tokens</th>
-                <th scope="col">cost</th>
-                <th scope="col">left unprobed</th>
-                <th scope="col">missed</th>
-                <th scope="col">looks harder at</th>
-              </tr>
-            </thead>
-            <tbody>
-              {all.map((p) => (
-                <tr key={p.vantage + (p.agent ?? "")}>
-                  <th scope="row">
-                    {p.vantage}
-                    {p.agent && p.agent !== p.vantage && <span class="sub">{p.agent}</span>}
-                  </th>
-                  {(["probes", "tokens", "usd"] as const).map((unit) => (
-                    <td key={unit}>
-                      <Used used={p.suspicion_today} of={p.total_budget} unit={unit} />
-                    </td>
-                  ))}
-                  <td class={p.suspicion_today.unprobed > 0 ? "num wrong" : "num"}>{unprobed(p)}</td>
-                  <td class="num">{count(p.missed)}</td>
-                  <td>{harder(p)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-    </section>
-  );
-}
-
-/** unprobed says how many probes a budget prevented, and of which targets. */
-export function unprobed(p: Probing): string {
-  const n = p.suspicion_today.unprobed;
-  const of = p.targets.filter((t) => t.suspicion_today.unprobed > 0).map((t) => `${t.target} ${count(t.suspicion_today.unprobed)}`);
-  return n === 0 ? "none" : `${count(n)}${of.length > 0 ? ` (${some(of)})` : ""}`;
-}
-
-function harder(p: Probing): string {
-  const of = p.targets.filter((t) => (t.suspicion_interval_seconds ?? 0) > 0).map((t) => `${t.target} every ${(t.suspicion_interval_seconds ?? 0) < 1 ? seconds(t.suspicion_interval_seconds) : span(t.suspicion_interval_seconds!)}`);
-  return of.length === 0 ? "none" : some(of);
-}
-
-const some = (all: string[]) => (all.length <= 4 ? all.join(", ") : `${all.slice(0, 4).join(", ")} and ${all.length - 4} more`);
-
-function Used({ used, of, unit }: { used: Spent; of: Budget; unit: "probes" | "tokens" | "usd" }) {
-  const show = unit === "usd" ? usd : count;
-  const most = of[unit];
-  if (most === undefined) return <span class="num">{show(used[unit])}, no limit</span>;
-  const part = most > 0 ? Math.min(1, used[unit] / most) : 1;
-  return (
-    <span class="budget">
-      <span class="track" aria-hidden="true">
-        <span class={part >= 1 ? "spent" : "left"} style={{ width: `${part * 100}%` }} />
-      </span>
-      <span class="num">
-        {show(used[unit])} of {show(most)}
-      </span>
-    </span>
   );
 }
 

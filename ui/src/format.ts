@@ -30,6 +30,15 @@ export function count(n: number | undefined): string {
   return s.replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 }
 
+/** figure prints a number of unknown kind, with four digits that count: "0.8312", "12 340". */
+export function figure(n: number): string {
+  if (!Number.isFinite(n)) return dash;
+  const abs = Math.abs(n);
+  if (abs >= 1e7 || (n !== 0 && abs < 0.001)) return n.toExponential(2).replace("e+", "e").replace("-", "\u2212");
+  const s = abs >= 1000 ? count(Math.round(abs)) : String(Number(abs.toPrecision(4)));
+  return n < 0 ? `\u2212${s}` : s;
+}
+
 /** share prints a ratio that was rounded along with its siblings: "62 %", "0.4 %"; "<0.1 %" where rounding left nothing of something. */
 export function share(ratio: number, trickles = false): string {
   if (trickles && ratio === 0) return "<0.1 %";

@@ -2,7 +2,7 @@
 // score, and its last hour. A healthy cell is nearly all white.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type State, type Target, known, severity } from "./api";
+import { type State, type Target, known, severity, time } from "./api";
 import { seconds, weight } from "./format";
 import { memo } from "./memo";
 import { type Row, kept, matrix } from "./model";
@@ -90,6 +90,7 @@ const Cell = memo(function Cell({ target: t }: { target: Target }) {
       <span class="top">
         <Mark state={state} />
         <span class="id">{t.id}</span>
+        <Noted t={t} />
         <span class="score num" title="health score, 0 to 100">
           {state === "unknown" ? "–" : Math.round(t.score)}
         </span>
@@ -103,6 +104,23 @@ const Cell = memo(function Cell({ target: t }: { target: Target }) {
     </a>
   );
 });
+
+/** A note is marked in the overview for this long, in milliseconds. */
+const fresh = 48 * 3_600_000;
+
+/** Noted is a small mark where something is worth knowing that is no outage. */
+function Noted({ t }: { t: Target }) {
+  const newest = t.notes?.[0];
+  if (!newest || !(Date.now() - time(newest.at) < fresh)) return null;
+  return (
+    <span class="noted" title={newest.text}>
+      <svg viewBox="0 0 10 12" width="8" height="10" aria-hidden="true">
+        <path d="M1 1h8v10l-4-3-4 3z" />
+      </svg>
+      <span class="sr">note: {newest.text}</span>
+    </span>
+  );
+}
 
 /** standing is a target's state in the one or two words that its tile has room for. */
 function standing(t: Target, state: State): string {

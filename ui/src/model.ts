@@ -54,6 +54,8 @@ export interface Part {
   before: number; // its share an hour ago, or, where nobody knows, when all is well
   well: number; // its share when all is well
   weight: number;
+  preference: number; // 1 where nothing is preferred
+  would?: number; // its share if all of the traffic followed, where not all does
   state: State;
 }
 
@@ -62,6 +64,7 @@ export interface RouteView {
   mode: Mode;
   parts: Part[];
   known: boolean; // whether the shares of an hour ago are
+  rollout?: number; // the part of the traffic that follows, where it is not all
   moved: number; // how much of the route goes elsewhere than before
 }
 
@@ -70,9 +73,10 @@ export function routes(all: Route[] | undefined): RouteView[] {
     const then = r.hour_ago && new Map(r.hour_ago.targets.map((t) => [t.target, t.share]));
     const well = wellShares(r);
     const now = r.now?.targets ?? [];
-    const columns = [now.map((t) => t.share), now.map((t) => (then ?? well).get(t.target) ?? 0), now.map((t) => well.get(t.target) ?? 0)];
+    const columns = [now.map((t) => t.share), now.map((t) => (then ?? well).get(t.target) ?? 0), now.map((t) => well.get(t.target) ?? 0), now.map((t) => t.would_share ?? t.share)];
     const unit = unitFor(...columns);
-    const [share, before, usually] = columns.map((c) => apportion(c, unit)) as [number[], number[], number[]];
+    const [share, before, usually, would] = columns.map((c) => apportion(c, unit)) as [number[], number[], number[], number[]];
+    const rollout = r.now?.rollout;
     const parts = now
       .map((t, i) => ({
         target: t.target,
@@ -82,11 +86,13 @@ export function routes(all: Route[] | undefined): RouteView[] {
         before: before[i]!,
         well: usually[i]!,
         weight: t.weight,
+        preference: t.preference || 1,
+        would: rollout === undefined ? undefined : would[i]!,
         state: known(t.state),
       }))
       .sort((a, b) => a.tier - b.tier);
     const moved = parts.reduce((sum, p) => sum + Math.max(0, p.share - p.before), 0);
-    return { name: r.name, mode: r.now?.mode ?? "normal", parts, known: then !== undefined, moved };
+    return { name: r.name, mode: r.now?.mode ?? "normal", parts, known: then !== undefined, rollout, moved };
   });
 }
 

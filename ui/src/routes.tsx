@@ -1,7 +1,7 @@
 // Routes: where traffic goes now, and as a ghost behind it where it went an
 // hour ago. A part is told from its neighbour by its label, never by hue alone.
 
-import { share, trim, weight } from "./format";
+import { percent, share, trim, weight } from "./format";
 import { memo } from "./memo";
 import type { Part, RouteView } from "./model";
 import { Mark, TargetLink } from "./parts";
@@ -30,6 +30,7 @@ export function RouteBar({ route, level: Heading = "h3" }: { route: RouteView; l
       <Heading>
         {route.name}
         {modes[route.mode] && <span class={`mode ${route.mode}`}>{modes[route.mode]}</span>}
+        {route.rollout !== undefined && <span class="mode rollout">{route.rollout === 0 ? "shadow: nothing follows" : `${percent(route.rollout)} follows`}</span>}
         {route.moved > 0.02 && <span class="aside num">{share(route.moved)} moved{route.known && " in an hour"}</span>}
       </Heading>
       <div class="bar" aria-hidden="true">
@@ -42,6 +43,13 @@ export function RouteBar({ route, level: Heading = "h3" }: { route: RouteView; l
           <Segment key={p.target} part={p} of={p.before} />
         ))}
       </div>
+      {route.rollout !== undefined && (
+        <div class="bar would" title="the shares that it would have if all of the traffic followed">
+          {route.parts.map((p) => (
+            <Segment key={p.target} part={p} of={p.would ?? 0} />
+          ))}
+        </div>
+      )}
       <Tiers route={route} />
     </article>
   );
@@ -64,8 +72,9 @@ function Tiers({ route }: { route: RouteView }) {
         <tr>
           <th scope="col">tier</th>
           <th scope="col">target</th>
-          <th scope="col">weight</th>
+          <th scope="col">weight and preference</th>
           <th scope="col">share now</th>
+          {route.rollout !== undefined && <th scope="col">would be</th>}
           <th scope="col">change</th>
         </tr>
       </thead>
@@ -79,8 +88,9 @@ function Tiers({ route }: { route: RouteView }) {
                 <td>
                   <Mark state={p.state} /> <TargetLink id={p.target} />
                 </td>
-                <td class="num quiet" title="fraction of its normal traffic that it is fit to take">{p.weight < 0.995 ? `weight ${weight(p.weight)}` : ""}</td>
+                <td class="num quiet fit" title="fraction of its normal traffic that it is fit to take, and how much it is liked beside the others of its tier">{fit(p)}</td>
                 <td class="num share">{share(p.share, p.trickles)}</td>
+                {route.rollout !== undefined && <td class="num would">would be {share(p.would ?? 0)}</td>}
                 <td class="num delta">{delta(p)}</td>
               </tr>
             )),
@@ -88,6 +98,10 @@ function Tiers({ route }: { route: RouteView }) {
       </tbody>
     </table>
   );
+}
+
+function fit(p: Part): string {
+  return [p.weight < 0.995 && `weight ${weight(p.weight)}`, Math.abs(p.preference - 1) > 0.005 && `liked ×${weight(p.preference)}`].filter(Boolean).join(", ");
 }
 
 function delta(p: Part): string {

@@ -2,12 +2,13 @@
 // went down now, the routers that follow, and the overrides in force.
 
 import { useState } from "preact/hooks";
-import { type Override, type Route, type Router, get, time } from "./api";
-import { share, weight } from "./format";
+import { type Override, type Route, get, time } from "./api";
+import { percent, seconds, share, trim, weight, words } from "./format";
 import { useEvery, useLoad } from "./load";
 import { apportion, unitFor } from "./apportion";
 import { routes as views } from "./model";
-import { Age, TargetLink, When } from "./parts";
+import { TargetLink, When } from "./parts";
+import { Failovers, Routers } from "./routers";
 import { RouteBar } from "./routes";
 import { useWorld } from "./world";
 
@@ -23,13 +24,35 @@ export function Routing() {
       {views(routes).map((v, i) => (
         <section key={v.name} class="routing">
           <RouteBar route={v} level="h2" />
+          <Policy route={routes![i]!} />
           <Preview route={routes![i]!} />
         </section>
       ))}
       <Routers />
+      <Failovers />
       <Overrides />
     </div>
   );
+}
+
+/** Policy says what the route was told to prefer. */
+function Policy({ route }: { route: Route }) {
+  const said = policy(route);
+  return said ? <p class="quiet small policy">{said}</p> : null;
+}
+
+/** policy puts a route's preferences, limits and rollout in words; "" where there are none. */
+export function policy(r: Route): string {
+  const tastes = { latency: "the faster", cost: "the cheaper", locality: "what is near the caller", task: r.task ? `what is good at ${r.task}` : "what is good at its task" };
+  const likes = (Object.keys(tastes) as (keyof typeof tastes)[]).filter((k) => (r.prefer?.[k] ?? 0) > 0).map((k) => tastes[k] + (r.prefer![k] === 1 ? "" : ` (×${trim(r.prefer![k]!, 2)})`));
+  const limits = Object.entries(r.shift_when ?? {}).map(([signal, s]) => `${words(signal)} exceeds ${seconds(s)}`);
+  const out: string[] = [];
+  if (likes.length > 0) out.push(`Within a tier it prefers ${likes.join(", ")}.`);
+  if (limits.length > 0) out.push(`A target yields when its ${limits.join(", or its ")}.`);
+  const part = r.now?.rollout;
+  if (part === 0) out.push("Shadow: no traffic follows yet; beneath the shares stand those that it would have.");
+  else if (part !== undefined && part < 1) out.push(`Rollout: ${percent(part)} of the traffic follows, the rest keeps base shares; beneath stand the shares that it would have at 100 %.`);
+  return out.join(" ");
 }
 
 interface Then {
@@ -68,45 +91,6 @@ function Imagined({ route, down }: { route: string; down: string }) {
       {moved.map((t) => `${t.target} ${share(t.now)} → ${share(t.then)}`).join("; ")}.
       {got.data.panic && " What is left could not carry the route: panic."}
     </p>
-  );
-}
-
-function Routers() {
-  const [got, again] = useLoad("routers", () => get<{ routers: Router[] }>("/v1/routers"));
-  useEvery(5_000, again);
-  const routers = got.data?.routers;
-  return (
-    <section aria-labelledby="routers-title">
-      <h2 id="routers-title">Routers that follow</h2>
-      {got.error && <p class="banner warn">Routers could not be fetched ({got.error}).</p>}
-      {routers?.length === 0 && <p class="quiet">None has been heard of. A router follows with its WebSocket to /v1/weights/watch, or by polling with a name.</p>}
-      {routers && routers.length > 0 && (
-        <table class="list">
-          <thead>
-            <tr>
-              <th scope="col">router</th>
-              <th scope="col">revision</th>
-              <th scope="col">behind by</th>
-              <th scope="col">connected</th>
-              <th scope="col">heard</th>
-            </tr>
-          </thead>
-          <tbody>
-            {routers.map((r) => (
-              <tr key={r.name}>
-                <td>{r.name}</td>
-                <td class="num">{r.revision}</td>
-                <td class="num">{r.behind === 0 ? "up to date" : r.behind}</td>
-                <td>{r.connected ? "yes" : "no"}</td>
-                <td>
-                  <Age t={time(r.at)} suffix=" ago" />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-    </section>
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { lazy } from "./lazy";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { type Canary, type Observation, type Target, type TargetDetail, get, known, severity, time } from "./api";
+import { type Canary, type Note, type Observation, type Target, type TargetDetail, get, known, severity, time } from "./api";
 import { percent, price, seconds, weight } from "./format";
 import { useEvery, useLoad } from "./load";
 import { Age, StateWord, When } from "./parts";
@@ -11,6 +11,7 @@ import { setQuery, useWhere } from "./path";
 import { Probes } from "./probes";
 import { type Range, cadence, range, rangeNames, standard } from "./range";
 import { causeWords, dateless } from "./sentence";
+import { Told } from "./told";
 import { WhyPanel, heldBack } from "./why";
 import { useWorld, watcher } from "./world";
 
@@ -43,6 +44,7 @@ export function TargetPage({ id }: { id: string }) {
         <WhyPanel target={target} detail={detail.data} />
         <Time id={id} />
         <Probes id={id} observations={probes.data} canaries={canaries.data?.canaries} error={probes.error} />
+        <Told id={id} />
       </div>
     </article>
   );
@@ -84,6 +86,7 @@ function Head({ id, target: t, detail, error, at }: { id: string; target?: Targe
         </p>
       )}
       {t && <Facts t={t} />}
+      {t?.notes && t.notes.length > 0 && <Notes all={t.notes} />}
       {detail?.overrides?.map((o) => (
         <p key={o.id} class="banner note">
           {o.weight === 0 ? "Drained" : `Pinned to weight ${weight(o.weight)}`} by {o.by}: {o.reason}. Ends <When t={time(o.expires_at)} />.
@@ -109,6 +112,29 @@ function calm(t: Target, detail: TargetDetail | undefined): string {
   if (known(t.state) === "unknown") return "No verdict: too few answers yet, or none for a while";
   if (t.suspected) return "Nothing is wrong yet; evidence builds and it is probed more often";
   return known(t.state) === "recovering" ? "Answers are good again; traffic comes back step by step" : "Nothing speaks against it";
+}
+
+const fewNotes = 2;
+
+/** Notes are what is worth knowing of a target and no outage, newest first. */
+function Notes({ all }: { all: Note[] }) {
+  const [more, show] = useState(false);
+  return (
+    <section class="notes" aria-label="Notes">
+      <ul class="plain">
+        {(more ? all : all.slice(0, fewNotes)).map((n) => (
+          <li key={n.at + n.kind}>
+            <When t={time(n.at)} /> <span>{upper(n.text)}.</span>
+          </li>
+        ))}
+      </ul>
+      {all.length > fewNotes && (
+        <button type="button" class="more" aria-expanded={more} onClick={() => show(!more)}>
+          {more ? "Show fewer notes" : `Show all ${all.length} notes`}
+        </button>
+      )}
+    </section>
+  );
 }
 
 /** A word on what the facts of the last hour count. */
