@@ -41,8 +41,9 @@ func configFlag(c *cobra.Command, file *string) {
 // routerSetup returns what the router serves.
 func (c *Config) routerSetup() router.Setup {
 	var s router.Setup
-	for _, t := range c.probeTargets() {
-		s.Targets = append(s.Targets, router.Target(t))
+	for i, t := range c.probeTargets() {
+		s.Targets = append(s.Targets, router.Target{Target: t.Target, Endpoint: t.Endpoint, Protocol: t.Protocol, ModelName: t.ModelName,
+			Capabilities: c.Targets[i].Capabilities, ContextWindow: c.Targets[i].ContextWindow})
 	}
 	for _, r := range c.routes() {
 		rc := c.Routes[r.Name]
