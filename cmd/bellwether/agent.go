@@ -86,7 +86,7 @@ func newAgent(cfg Config, log *slog.Logger) (_ *agent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.orders = &orders{cfg: cfg, agent: a.cfg, scheduler: a.scheduler, file: filepath.Join(a.cfg.Spool.Dir, "plan.json"), log: log}
+	a.orders = newOrders(cfg, a.cfg, a.scheduler, log)
 	return a, a.orders.start()
 }
 
@@ -122,17 +122,48 @@ func (a *agent) Close() {
 
 // Run probes and delivers until ctx ends. Probing stops first, then the courier
 // tries for what is left, then the disk has it.
-func (a *agent) Run(ctx context.Context) error {
+func (a *agent) Run(ctx context.Context, more ...part) error {
 	defer a.Close()
 	follow := func(ctx context.Context) error { return a.client.WatchPlan(ctx, a.cfg.Name, a.orders.take) }
 	return runStages(ctx,
+		more,
 		[]part{{"plan", follow}, {"hello", a.greet}, {"probing", a.scheduler.Run}, {"guard", a.guard.Run}},
 		[]part{{"courier", a.courier.Run}},
 		[]part{{"spool", a.spool.Run}})
 }
 
+// watchConfig reloads the config in file on SIGHUP and when it, or a file that
+// it names, changes. One that is wrong changes nothing, and the server hears.
+func (a *agent) watchConfig(ctx context.Context, file string) error {
+	return onChange(ctx, func() fileStamps { return a.orders.inForce().read }, func() {
+		err := a.reload(file)
+		a.orders.reloaded(err)
+		if err != nil {
+			a.log.Error("config not reloaded; the old one stays in force", "err", err)
+		}
+	})
+}
+
+// reload puts the config in file in force, or leaves the old one.
+func (a *agent) reload(file string) error {
+	cfg, err := loadConfig(file)
+	if err != nil {
+		return err
+	}
+	old := a.orders.inForce()
+	kept := keepSettled(&cfg, &old, "agent", "vantage", "probing")
+	if err := a.orders.replace(cfg); err != nil {
+		return err
+	}
+	a.log.Info("config reloaded", "file", file)
+	if len(kept) > 0 {
+		a.log.Warn("some sections take effect only after a restart", "sections", kept)
+	}
+	return nil
+}
+
 // greet says hello at once, again as soon as the clock was measured, and then
-// from time to time.
+// from time to time and whenever there is something new to say.
 func (a *agent) greet(ctx context.Context) error {
 	heard, reached := time.Now(), true
 	for first := true; ctx.Err() == nil; {
@@ -152,7 +183,12 @@ func (a *agent) greet(ctx context.Context) error {
 		case first:
 			first = false
 		default:
-			sleep(ctx, helloEvery)
+			over, stop := context.WithTimeout(ctx, helloEvery)
+			select {
+			case <-over.Done():
+			case <-a.orders.news:
+			}
+			stop()
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -20,18 +21,33 @@ import (
 // suspicions, and keep it on disk, so that an agent that starts while the
 // server is away knows what to probe. Safe for concurrent use.
 type orders struct {
-	cfg       Config
 	agent     AgentConfig
 	scheduler *probes.Scheduler
 	file      string // the last plan
 	log       *slog.Logger
+	news      chan struct{} // one slot: state has changed
 
 	mu       sync.Mutex
+	cfg      Config
 	plan     client.Plan
 	source   string
 	suspects map[string]bool
 	troubles []string
-	silent   bool // the server has not been heard of for long
+	stale    string // why the config on disk is not the one in force; "" when it is
+	silent   bool   // the server has not been heard of for long
+}
+
+func newOrders(cfg Config, agent AgentConfig, s *probes.Scheduler, log *slog.Logger) *orders {
+	return &orders{cfg: cfg, agent: agent, scheduler: s, file: filepath.Join(agent.Spool.Dir, "plan.json"), log: log,
+		news: make(chan struct{}, 1), suspects: map[string]bool{}}
+}
+
+// tell lets the server hear soon what state says.
+func (o *orders) tell() {
+	select {
+	case o.news <- struct{}{}:
+	default:
+	}
 }
 
 // jobsOf returns what cfg probes from a place among others.
@@ -41,7 +57,6 @@ func jobsOf(cfg Config, vantage string, all []string) ([]probes.Job, error) {
 
 // start takes the plan of the file, or the last one of the server.
 func (o *orders) start() error {
-	o.suspects = map[string]bool{}
 	if o.agent.Plan == planFile {
 		o.source = planFile
 		jobs, err := jobsOf(o.cfg, o.agent.Vantage, o.cfg.places())
@@ -67,6 +82,47 @@ func (o *orders) start() error {
 	return nil
 }
 
+// replace puts another config in force: what of the plan can be done here, and
+// with whose keys. Probes in flight go on, and jobs that stay keep their place
+// in time. An error changes nothing.
+func (o *orders) replace(cfg Config) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.agent.Plan == planFile {
+		jobs, err := jobsOf(cfg, o.agent.Vantage, cfg.places())
+		if err != nil {
+			return err
+		}
+		if err := o.scheduler.Replace(jobs); err != nil {
+			return err
+		}
+		o.cfg = cfg
+		return nil
+	}
+	o.cfg = cfg
+	if o.source == planServer { // else there is no plan yet
+		o.follow()
+	}
+	return nil
+}
+
+// reloaded notes how the last reload ended, for the server to see.
+func (o *orders) reloaded(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.stale = ""; err != nil {
+		o.stale = fmt.Sprintf("its config was not reloaded: %.300v", err)
+	}
+	o.tell()
+}
+
+// inForce returns the config in force.
+func (o *orders) inForce() Config {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cfg
+}
+
 // take puts a plan of the server in force, and keeps it.
 func (o *orders) take(p client.Plan) {
 	o.put(p)
@@ -90,17 +146,24 @@ func (o *orders) put(p client.Plan) {
 	defer o.mu.Unlock()
 	o.plan = p
 	if o.agent.Plan != planFile {
-		jobs, troubles := o.jobs(p)
-		if err := o.scheduler.Replace(jobs); err != nil {
-			troubles = append(troubles, err.Error())
-		}
-		o.source, o.troubles = planServer, troubles
-		o.log.Info("plan", "revision", p.Revision, "jobs", len(jobs), "suspicions", len(p.Suspicions))
-		for _, t := range troubles {
-			o.log.Warn("a part of the plan cannot be done here", "what", t)
-		}
+		o.source = planServer
+		o.follow()
 	}
 	o.look()
+}
+
+// follow turns the plan into jobs. o.mu is held.
+func (o *orders) follow() {
+	jobs, troubles := o.jobs(o.plan)
+	if err := o.scheduler.Replace(jobs); err != nil {
+		troubles = append(troubles, err.Error())
+	}
+	o.troubles = troubles
+	o.tell()
+	o.log.Info("plan", "revision", o.plan.Revision, "jobs", len(jobs), "suspicions", len(o.plan.Suspicions))
+	for _, t := range troubles {
+		o.log.Warn("a part of the plan cannot be done here", "what", t)
+	}
 }
 
 // look tells the scheduler whom to look harder at. o.mu is held.
@@ -139,7 +202,11 @@ func (o *orders) state() (api.PlanInForce, []string) {
 	if f.Source == planServer {
 		f.Epoch, f.Revision = o.plan.Epoch, o.plan.Revision
 	}
-	return f, slices.Clone(o.troubles)
+	troubles := slices.Clone(o.troubles)
+	if o.stale != "" {
+		troubles = append(troubles, o.stale)
+	}
+	return f, troubles
 }
 
 // jobs returns what of a plan can be done here, and why the rest cannot.

@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -249,16 +251,117 @@ func TestKilledAgentsNeitherLoseNorDoubleAnObservation(t *testing.T) {
 		t.Errorf("after an orderly end %d observations wait", len(left))
 	}
 	all := seenFrom(t, api, "elsewhere")
-	due := map[string]string{}
+	slots(t, all)
+	server.stop(t)
+}
+
+// slots returns when each target's scheduled probes were due, in seconds, and
+// complains of a time that was observed twice.
+func slots(t *testing.T, all map[string]bellwether.Observation) map[string][]int64 {
+	t.Helper()
+	due, out := map[string]string{}, map[string][]int64{}
 	for id, o := range all {
-		if o.Trigger != "schedule" || o.Outcome == bellwether.Missed {
+		if o.Trigger != bellwether.TriggerSchedule {
 			continue
 		}
-		slot := o.Target + o.Canary + o.At.Add(-time.Duration(o.Late*float64(time.Second))).Round(10*time.Millisecond).String()
+		at := o.At
+		if o.Outcome != bellwether.Missed { // else at is when it was due
+			at = at.Add(-time.Duration(o.Late * float64(time.Second)))
+		}
+		slot := o.Target + o.Canary + at.Round(10*time.Millisecond).String()
 		if due[slot] != "" {
 			t.Errorf("the slot %s was observed twice, as %s and %s", slot, due[slot], id)
 		}
 		due[slot] = id
+		out[o.Target] = append(out[o.Target], at.Round(time.Second).Unix())
+	}
+	for _, times := range out {
+		slices.Sort(times)
+	}
+	return out
+}
+
+func TestAnAgentReloadsItsFileAndFollowsTheServersWithoutLosingOrDoublingAnObservation(t *testing.T) {
+	_, url := simulator(t)
+	dir := t.TempDir()
+	file, api, router := testConfig(t, dir, url)
+	withVantages(t, file)
+	server := start(t, "serve", "--config", file)
+	ready(t, router)
+	agent, _ := agentFile(t, dir, api, url)
+	src, err := os.ReadFile(agent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "agent", "--config", agent)
+	probed := func(why string, ok func(bellwether.Observation) bool) {
+		t.Helper()
+		since := time.Now()
+		eventually(t, why, func() error {
+			for _, o := range seenFrom(t, api, "elsewhere") {
+				if o.At.After(since) && ok(o) {
+					return nil
+				}
+			}
+			return errors.New("not seen")
+		})
+	}
+	second := func(o bellwether.Observation) bool { return o.Target == "second" && o.Outcome == bellwether.OK }
+	probed("the agent probes", second)
+
+	// A file without the second provider: what stands there is done at once, and
+	// what cannot be done any more is said.
+	writeFile(t, agent, strings.Replace(string(src), "  two:", "  three:", 1))
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	says := func(what string) {
+		t.Helper()
+		eventually(t, "the agent says "+what, func() error {
+			if as := agentsOf(t, api); len(as) != 1 || !strings.Contains(strings.Join(as[0].Troubles, "\n"), what) {
+				return fmt.Errorf("agents are %+v", as)
+			}
+			return nil
+		})
+	}
+	says("this agent's file has no provider two")
+	// A file that is wrong changes nothing; it is noticed without a signal.
+	writeFile(t, agent, strings.Replace(string(src), "providers:", "provider:", 1))
+	eventually(t, "the wrong file is noticed", func() error {
+		if !strings.Contains(p.out.String(), "config not reloaded") {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	says("its config was not reloaded")
+	writeFile(t, agent, string(src))
+	probed("the second target is probed again", second)
+
+	// The server's own file: another canary, which the agent is to send too.
+	config, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, strings.Replace(string(config), "canaries:\n", "canaries:\n  - {name: again, schedule: \"@every 2s\", prompt: \"Say it again.\"}\n", 1))
+	probed("the new canary is sent", func(o bellwether.Observation) bool { return o.Canary == "again" })
+	for range 5 {
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	probed("it goes on", second)
+	p.stop(t)
+	kept := seenFrom(t, api, "elsewhere")
+	for id, o := range kept {
+		if o.Canary != "hello" {
+			delete(kept, id)
+		}
+	}
+	first := slots(t, kept)["first"] // was never taken away
+	for i := 1; i < len(first); i++ {
+		if first[i] != first[i-1]+1 {
+			t.Errorf("after the probe due at %d came that at %d, want one each second", first[i-1], first[i])
+		}
 	}
 	server.stop(t)
 }

@@ -4,12 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
-	"os"
-	"os/signal"
-	"reflect"
-	"slices"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,9 +12,6 @@ import (
 	"github.com/bellwether-llm/bellwether/alerting"
 	"github.com/bellwether-llm/bellwether/scoring"
 )
-
-// watchEvery is how often the config file is looked at for changes.
-const watchEvery = 2 * time.Second
 
 func newServeCommand() *cobra.Command {
 	var file string
@@ -62,46 +53,13 @@ func runServe(ctx context.Context, file string, cfg Config, log *slog.Logger) er
 // watchConfig reloads the config on SIGHUP and whenever its file changes, or
 // one of those that it names for secrets and certificates.
 func (a *app) watchConfig(ctx context.Context, file string) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	last := a.cfg.Load().read
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			now := last.now()
-			if maps.Equal(now, last) || slices.Contains(slices.Collect(maps.Values(now)), fileStamp{}) {
-				continue // unchanged, or being replaced
-			}
-		case <-hup:
-		}
-		last = last.now()
+	return onChange(ctx, func() fileStamps { return a.cfg.Load().read }, func() {
 		err := a.reload(ctx, file)
 		a.server.Reloaded(err)
 		if err != nil {
 			a.log.Error("config not reloaded; the old one stays in force", "err", err)
-			continue
 		}
-		last = a.cfg.Load().read
-	}
-}
-
-// fileStamp tells two versions of a file apart.
-type fileStamp struct {
-	size int64
-	time int64
-}
-
-func stamp(file string) fileStamp {
-	info, err := os.Stat(file)
-	if err != nil {
-		return fileStamp{}
-	}
-	return fileStamp{info.Size(), info.ModTime().UnixNano()}
+	})
 }
 
 // reload puts the config in file in force, or leaves the old one.
@@ -111,7 +69,7 @@ func (a *app) reload(ctx context.Context, file string) error {
 		return err
 	}
 	old := a.cfg.Load()
-	kept := keepSettled(&cfg, *old)
+	kept := keepSettled(&cfg, old, "server", "store", "vantage", "probing", "agent", "router", "alerting.slack", "alerting.webhooks")
 	jobs, err := cfg.jobs()
 	if err != nil {
 		return err
@@ -146,24 +104,4 @@ func (a *app) reload(ctx context.Context, file string) error {
 		a.log.Warn("some sections take effect only after a restart", "sections", kept)
 	}
 	return nil
-}
-
-// keepSettled puts back what only a restart can change, and names it.
-func keepSettled(cfg *Config, old Config) (kept []string) {
-	keep := func(name string, now, before any) {
-		n, b := reflect.ValueOf(now).Elem(), reflect.ValueOf(before).Elem()
-		if !reflect.DeepEqual(n.Interface(), b.Interface()) {
-			kept = append(kept, name)
-			n.Set(b)
-		}
-	}
-	keep("server", &cfg.Server, &old.Server)
-	keep("store", &cfg.Store, &old.Store)
-	keep("vantage", &cfg.Vantage, &old.Vantage)
-	keep("probing", &cfg.Probing, &old.Probing)
-	keep("agent", &cfg.Agent, &old.Agent)
-	keep("router", &cfg.Router, &old.Router)
-	keep("alerting.slack", &cfg.Alerting.Slack, &old.Alerting.Slack)
-	keep("alerting.webhooks", &cfg.Alerting.Webhooks, &old.Alerting.Webhooks)
-	return kept
 }
