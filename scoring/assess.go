@@ -29,7 +29,7 @@ func (e *Engine) Assessments() []bellwether.Assessment {
 
 func (e *Engine) assess(t *target) bellwether.Assessment {
 	a := bellwether.Assessment{
-		Target: t.ID, State: e.state(t), Suspected: t.suspected && t.verdict.Severity() == 0, Cause: e.why(t),
+		Target: t.ID, State: e.state(t), Suspected: t.suspected && t.verdict.Severity() == 0 && !e.isAsked(t), Cause: e.why(t),
 		Score: e.score100(t), Weight: round4(t.effective()), LastSeen: stamp(t.seenAt),
 		Reasons: e.reasons(t), Evidence: []bellwether.Evidence{}, Usual: e.usual(t), Factors: e.factors(t), Skills: e.profile(t),
 	}

@@ -149,6 +149,9 @@ func (m *measure) usualBucket(magnitude int, interval int64) int {
 // and 3 nats more for a mild one that nothing else confirms, and 3 more again
 // while the hours of the day are not known.
 func (e *Engine) need(t *target, i int, at int64) float64 {
+	if e.joined(t, i, 0) {
+		return accuseNats
+	}
 	h := e.threshold(t, i)
 	if !table[i].mild {
 		return h

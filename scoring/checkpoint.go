@@ -164,9 +164,7 @@ func (e *Engine) restoreTarget(c *coder, moved []int) {
 	}
 	t.shareBudget(&e.set)
 	// The config may have made other groups.
-	if t.group < 0 || t.group >= len(t.groups) || (t.group > 0 && t.groups[t.group].cause != t.cause) {
-		t.group = -1
-	}
+	t.group = e.validGroup(t)
 }
 
 func (e *Engine) code(c *coder) {
@@ -274,6 +272,9 @@ func (c *coder) target(t *target) {
 	}
 	rings(c, &t.recent, func(r *increments) {
 		c.i64(&r.at)
+		from := uint64(r.from)
+		c.u64(&from)
+		r.from = uint32(from)
 		for i := range r.ell {
 			c.f32(&r.ell[i])
 		}
@@ -308,7 +309,7 @@ func (c *coder) least(v *float64, least float64) {
 // standing codes what is said of a target.
 func (c *coder) standing(t *target) {
 	c.u64(&t.scored)
-	for _, at := range []*int64{&t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.localAt, &t.since, &t.shedAt, &t.doubtFrom} {
+	for _, at := range []*int64{&t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.localAt, &t.since, &t.shedAt, &t.doubtFrom, &t.blamedAt, &t.askedAt, &t.togetherAt, &t.look.probedAt, &t.look.toldAt} {
 		c.i64(at)
 	}
 	c.u64(&t.late)
@@ -365,6 +366,7 @@ func (c *coder) series(s *series) {
 	c.f64s(s.nats[:])
 	c.f64(&s.live.z)
 	c.least(&s.live.n, 0)
+	c.least(&s.dear, 0)
 	for f := range s.accuses {
 		c.bool(&s.accuses[f])
 		c.bool(&s.ill[f])

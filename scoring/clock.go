@@ -80,7 +80,7 @@ func (t *target) times(f func(*int64)) {
 	for i := range t.streams {
 		f(&t.streams[i].at)
 	}
-	for _, at := range []*int64{&t.identityAt, &t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.localAt, &t.since, &t.shedAt, &t.doubtFrom, &t.burst.at,
+	for _, at := range []*int64{&t.identityAt, &t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.localAt, &t.since, &t.shedAt, &t.doubtFrom, &t.blamedAt, &t.askedAt, &t.togetherAt, &t.look.probedAt, &t.look.toldAt, &t.burst.at,
 		&p.at, &p.creditAt, &p.from, &p.until} {
 		f(at)
 	}

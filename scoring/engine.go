@@ -88,8 +88,9 @@ func New(c Config) (*Engine, error) {
 		e.targets = append(e.targets, t)
 		e.byID[bt.ID] = t
 	}
+	grouping := newGrouping(e.targets)
 	for _, t := range e.targets {
-		t.groups = groupsOf(t, e.targets)
+		t.groups = grouping.groupsOf(t)
 	}
 	e.named = slices.Clone(c.Vantages)
 	for _, name := range e.named {
@@ -195,6 +196,10 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 		return
 	}
 	t.seenAt = max(t.seenAt, end)
+	t.spend(at, reached(o) && m.Availability != bellwether.Bad)
+	if at >= t.askedAt {
+		t.askedAt = 0
+	}
 	if m.Local && v.providersAt(e.now-e.recent) > 1 {
 		t.hold(held{at: at, outcome: o.Outcome, vantage: v.name, canary: o.Canary, reused: o.Reused})
 		t.localAt, e.localAt = e.now, e.now

@@ -33,6 +33,8 @@ type reading struct {
 	failed  float64 // those of them that failed
 	badSane bool
 	oddText bool
+	p0      float64 // of a probe: the usual rate of failures
+	null    float64 // and the rate expected of this call in health, more after a failure
 }
 
 // score takes in one call of a probe.
@@ -106,6 +108,7 @@ func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.
 			r.ell[i] = math.Log((1 - p1) / (1 - q))
 		}
 	}
+	r.p0, r.null = p0, null
 	one := tally{at: r.at, n: 1, worst: outcomeIndex(outcome)}
 	r.calls = 1
 	if bad {
@@ -271,7 +274,7 @@ func (t *target) gap(at int64) float64 {
 
 // finish adds up a reading, and lets out of quarantine what has proved well.
 func (e *Engine) finish(t *target, s *series, r *reading) {
-	inc := increments{at: r.at}
+	inc := increments{at: r.at, from: nameKey(s.vantage)}
 	for i, x := range r.ell {
 		if x == 0 {
 			continue
@@ -303,6 +306,7 @@ func (e *Engine) finish(t *target, s *series, r *reading) {
 	if always := e.set.without(NoQuarantine); always || t.learning() {
 		t.release(s, always)
 	}
+	e.conspire(t, r)
 	e.judge(t, r.at)
 	e.weigh(t, r.at, r.clean)
 	e.settle(t)

@@ -66,7 +66,8 @@ func outage(t *testing.T, every time.Duration, places []string, bursts int) {
 		return last > .93
 	})
 	if last <= .93 {
-		t.Errorf("twenty minutes of answers: weight %v", last)
+		a := w.assess(us)
+		t.Errorf("twenty minutes of answers: %s at weight %v: %+v %+v", a.State, last, a.Factors, a.Reasons)
 	}
 }
 

@@ -47,7 +47,11 @@ func (b *belief) add(r *reading, active hypSet, begin, end float64) {
 	for rest, i := active.next(); i >= 0; rest, i = rest.next() {
 		p := b.p[i+1]*(1-end) + good*begin*share(i, active)
 		if r.says.has(i) {
-			p *= math.Exp(clip(r.ell[i], 500))
+			x := r.ell[i]
+			if i <= errors97 && r.null > 0 {
+				x = r.streak(i)
+			}
+			p *= math.Exp(clip(x, 500))
 		}
 		b.p[i+1] = p
 		sum += p
@@ -55,6 +59,22 @@ func (b *belief) add(r *reading, active hypSet, begin, end float64) {
 	for i := range b.p {
 		b.p[i] /= sum
 	}
+}
+
+// streak is what a probe's success or failure says to the belief about errors
+// hypothesis i. In a burst that the past knows failures follow failures whatever
+// else is wrong, so that all hypotheses are held against the same rate: a run of
+// failures speaks for an outage, and not for three failures in a hundred.
+func (r *reading) streak(i int) float64 {
+	p1 := faultRate(table[i].p1, r.p0)
+	q := math.Max(r.p0, math.Min(r.null, faultRate(table[errors97].p1, r.p0)/2))
+	if q > r.p0 {
+		p1 = math.Max(p1, q)
+	}
+	if r.failed > 0 {
+		return math.Log(p1 / q)
+	}
+	return math.Log((1 - p1) / (1 - q))
 }
 
 // weight returns the expected utility: the fraction of its normal traffic that

@@ -271,22 +271,6 @@ func hypothesisWords(t *target, i int) string {
 	}
 }
 
-// causeReason says why a group of targets is blamed.
-func (e *Engine) causeReason(t *target) (bellwether.Reason, bool) {
-	if t.group < 1 || t.verdict.Severity() == 0 || t.group >= len(t.groups) {
-		return bellwether.Reason{}, false
-	}
-	g := &t.groups[t.group]
-	ill := 0
-	for _, m := range g.members {
-		if o := e.targets[m]; o.verdict.Severity() > 0 || o.suspected {
-			ill++
-		}
-	}
-	return bellwether.Reason{Code: "cause_" + string(g.cause), Evidence: nats(t.margin),
-		Text: fmt.Sprintf("%d of %d targets of %s are affected alike", ill, len(g.members), g.what)}, true
-}
-
 // usualErrors is the usual rate of failed calls; -1 when none ever succeeded.
 func (t *target) usualErrors() float64 {
 	if t.avail.good > 0 {

@@ -53,7 +53,7 @@ func (e *Engine) judgeFamily(t *target, f family, at int64) {
 	best := -1
 	for i := first; i <= last; i++ {
 		// No threshold lies lower, so none is solved before it is needed.
-		if t.bank.nats[i] < t.allowed(i)-solveDepth || (e.set.may[i] != acts && e.set.may[i] != caps) {
+		if (t.bank.nats[i] < t.allowed(i)-solveDepth && !e.joined(t, i, 0)) || (e.set.may[i] != acts && e.set.may[i] != caps) {
 			continue
 		}
 		if t.bank.nats[i] >= e.need(t, i, at) && (best < 0 || t.bank.nats[i] > t.bank.nats[best]) {
@@ -95,7 +95,9 @@ func (e *Engine) severity(t *target, f family, a *alarm) int {
 	if e.set.may[a.hyp] != acts {
 		return 1
 	}
-	past := func(i int, extra float64) bool { return t.bank.nats[i] >= e.threshold(t, i)+extra }
+	past := func(i int, extra float64) bool {
+		return t.bank.nats[i] >= e.threshold(t, i)+extra || e.joined(t, i, extra)
+	}
 	switch f {
 	case famErrors:
 		if a.recovery > 0 {
@@ -487,33 +489,4 @@ func (e *Engine) moveless() bool {
 		}
 	}
 	return true
-}
-
-// suspect asks for faster probes while evidence builds or a fault is known, and
-// says when that is over.
-func (e *Engine) suspect(t *target) {
-	most := 0.0
-	var since int64
-	for i, s := range t.bank.nats {
-		if e.set.may[i] == informs || e.set.may[i] == ignored {
-			continue
-		}
-		most = max(most, s)
-		if s > suspectAbove && (since == 0 || t.bank.since[i] < since) {
-			since = t.bank.since[i]
-		}
-	}
-	ill := t.verdict.Severity() > 0 || t.verdict == bellwether.Recovering || len(t.held) > 0 || e.controls(t)
-	switch {
-	case !t.suspected && (most > suspectAbove || ill || t.oddRun == 1):
-		if since == 0 {
-			since = t.lastAt
-		}
-		t.suspected, t.doubtFrom = true, since
-		e.out.Suspicions = append(e.out.Suspicions, bellwether.Suspicion{Target: t.ID, Since: stamp(since), Interval: e.set.suspicion})
-	case t.suspected && most < clearBelow && !ill && t.oddRun != 1:
-		t.suspected = false
-		e.out.Suspicions = append(e.out.Suspicions, bellwether.Suspicion{Target: t.ID, Since: stamp(t.doubtFrom)})
-		t.doubtFrom = 0
-	}
 }

@@ -12,6 +12,7 @@ import (
 func (e *Engine) follow(t *target, s *series, o *bellwether.Observation) {
 	e.noteTask(t, o)
 	e.noteLimits(t, o)
+	s.charge(t, o)
 	if o.Doubtful == "" && o.Outcome.Meaning().Availability == bellwether.Good {
 		if v := timed(o, bellwether.FirstToken); v > 0 {
 			s.live.see(math.Log(v))
@@ -23,6 +24,8 @@ func (e *Engine) follow(t *target, s *series, o *bellwether.Observation) {
 // the config may have made others.
 func (c *coder) steering(t *target) {
 	c.life(&t.life)
+	c.look(&t.look)
+	c.f64s(t.together[:])
 	n := c.count(len(t.skills), 1<<16)
 	for i := 0; i < n && c.err == nil; i++ {
 		var s skill

@@ -53,26 +53,31 @@ type target struct {
 	walls    []string           // vantages whose last probe was blocked
 	held     []held
 
-	verdict   bellwether.State // by evidence alone
-	shown     bellwether.State // what was last said
-	shownWhy  bellwether.Cause
-	toldWhy   bellwether.Cause // the cause in the last change
-	toldOut   bool             // it said that our key or credit is refused
-	cause     bellwether.Cause
-	margin    float64 // nats by which the cause leads
-	group     int     // index in groups of the cause, -1 for none
-	since     int64   // onset of what is wrong
-	exits     []int64
-	weight    float64 // published, before overrides
-	shed      float64 // how much more may be shed now
-	shedAt    int64
-	suspected bool
-	doubtFrom int64
-	overrides []bellwether.Override
-	life      life
-	skills    []skill // by task
-	walks     []*walk // by limit of the user's
-	touched   bool
+	verdict    bellwether.State // by evidence alone
+	shown      bellwether.State // what was last said
+	shownWhy   bellwether.Cause
+	toldWhy    bellwether.Cause // the cause in the last change
+	toldOut    bool             // it said that our key or credit is refused
+	cause      bellwether.Cause
+	blamedAt   int64               // when the cause was last looked for
+	margin     float64             // nats by which the cause leads
+	group      int                 // code of the group that is the cause, -1 for none
+	askedAt    int64               // when others had it probed for an answer; 0: answered
+	together   [hypotheses]float64 // nats by which a group passed its threshold
+	togetherAt int64               // when
+	since      int64               // onset of what is wrong
+	exits      []int64
+	weight     float64 // published, before overrides
+	shed       float64 // how much more may be shed now
+	shedAt     int64
+	suspected  bool
+	doubtFrom  int64
+	overrides  []bellwether.Override
+	life       life
+	look       look
+	skills     []skill // by task
+	walks      []*walk // by limit of the user's
+	touched    bool
 }
 
 // held is a failure before HTTP that waits for word that its vantage works.
@@ -106,6 +111,7 @@ type series struct {
 	avail           rate // of traffic; of feedback how often it is bad
 	nats            [hypotheses]float64
 	live            pace
+	dear            float64        // what an answer costs, in input tokens
 	accuses         [families]bool // it spoke for the alarm that is in force
 	ill             [families]bool // and did so when it was last heard
 	known
@@ -151,8 +157,9 @@ type residual struct {
 
 // increments is what one observation said about each hypothesis.
 type increments struct {
-	at  int64
-	ell [hypotheses]float32
+	at   int64
+	from uint32 // nameKey of the vantage
+	ell  [hypotheses]float32
 }
 
 func newTarget(bt bellwether.Target) *target {

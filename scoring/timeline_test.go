@@ -258,7 +258,7 @@ func TestSilenceBecomesUnknownAndTheWeightStays(t *testing.T) {
 	w := warm(t, 5*time.Second, nil)
 	w.fault = only("nobody", nil)
 	w.run(10 * time.Second)
-	w.next[us] = w.now.Add(time.Hour)
+	w.next[us], w.mute = w.now.Add(time.Hour), us
 	w.run(2 * time.Minute)
 	if a := w.assess(us); a.State != bellwether.Unknown || a.Weight != 1 || !hasReason(a.Reasons, "stale") {
 		t.Errorf("after two minutes of silence: %+v", a)
@@ -326,7 +326,7 @@ func TestSuspicionBeginsWithTheFirstFailureAndEnds(t *testing.T) {
 	if a := w.assess(us); !a.Suspected || a.State != bellwether.Healthy {
 		t.Errorf("while suspected: %+v", a)
 	}
-	if !w.until(w.now.Add(2*time.Minute), func() bool { return len(w.last.Suspicions) > 0 && w.last.Suspicions[0].Target == us }) || w.last.Suspicions[0].Interval != 0 {
+	if !w.until(w.now.Add(10*time.Minute), func() bool { return len(w.last.Suspicions) > 0 && w.last.Suspicions[0].Target == us }) || w.last.Suspicions[0].Interval != 0 {
 		t.Errorf("suspicion does not end: %+v", w.assess(us).Evidence)
 	}
 }

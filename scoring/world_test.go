@@ -38,6 +38,7 @@ type world struct {
 	ticks    int // negative: none
 	last     scoring.Result
 	observed *bellwether.Observation // in the last record
+	mute     string                  // a target that suspicion cannot reach
 }
 
 // fleet is two models of each of three providers, in two regions.
@@ -194,6 +195,9 @@ func (w *world) fold(r bellwether.Record) {
 		checkRoutes(w.t, w.routes)
 	}
 	for _, s := range res.Suspicions {
+		if s.Target == w.mute {
+			continue
+		}
 		delete(w.fast, s.Target)
 		if s.Interval > 0 {
 			w.fast[s.Target] = time.Duration(s.Interval * float64(time.Second))
