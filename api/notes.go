@@ -90,6 +90,16 @@ func identityText(signal string, v float64, o *bellwether.Observation) string {
 			return "the provider announces its end for " + time.Unix(int64(v), 0).UTC().Format(time.DateOnly)
 		}
 		return "the provider calls it deprecated"
+	case "id":
+		return "the ids of answers begin in another way: another system answers"
+	case "fingerprints":
+		if v <= 1 {
+			return fmt.Sprintf("%.0f %% of answers moved to other fingerprints: what answers is being changed", 100*v)
+		}
+	case "length":
+		return fmt.Sprintf("answers to the same prompt (%s) are of another length than before, now %.0f tokens", o.Canary, v)
+	case "embedding":
+		return fmt.Sprintf("the same text (%s) now has another vector: vectors of before cannot be compared with new ones", o.Canary)
 	case "tokens":
 		if o.Tokens != nil {
 			return fmt.Sprintf("the same prompt (%s) now counts %d input tokens: the tokenizer or a hidden prompt changed", o.Canary, o.Tokens.Input)

@@ -49,6 +49,7 @@ type reply struct {
 	calls              []llm.ToolCall
 	argued             int // about how many bytes calls has
 	finish             llm.Finish
+	id                 string
 	model, fingerprint string
 	usage              *llm.Usage
 	confidence         *float64
@@ -226,6 +227,7 @@ func (r *reply) plain(codec llm.Codec, body []byte) {
 	r.text.WriteString(cutBytes(resp.Text, maxCheckedText))
 	r.reasoning = len(resp.Reasoning)
 	r.refusal, r.finish, r.usage, r.confidence = resp.Refusal, resp.Finish, resp.Usage, resp.MeanLogprob
+	r.id = resp.ID
 	r.model, r.fingerprint, r.toolCall = resp.Model, resp.Fingerprint, resp.Finish == llm.FinishToolCalls
 	r.calls = resp.ToolCalls
 	if r.finish == llm.FinishNone {

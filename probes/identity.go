@@ -23,6 +23,14 @@ const (
 	IdentityMismatch    bellwether.Signal = "identity.mismatch"    // answers name a model that was not asked for
 	IdentityFingerprint bellwether.Signal = "identity.fingerprint" // a fingerprint is new and stays
 	IdentityTokens      bellwether.Signal = "identity.tokens"      // the same prompt counts as other input tokens
+	IdentityID          bellwether.Signal = "identity.id"          // ids of answers begin otherwise
+
+	// Those that compare a block of answers with the ones before: their value
+	// is the share of answers that moved to other fingerprints, the median of
+	// the new lengths in output tokens, and 1 - the cosine of the vectors.
+	IdentityFingerprints bellwether.Signal = "identity.fingerprints" // their shares are others
+	IdentityLength       bellwether.Signal = "identity.length"       // answers to the same prompt are longer or shorter
+	IdentityEmbedding    bellwether.Signal = "identity.embedding"    // the same text has another vector
 )
 
 // How much is seen before a value may be called new, and how often a new value
@@ -31,13 +39,18 @@ const (
 	modelKnown, modelSights             = 5, 2
 	fingerprintKnown, fingerprintSights = 30, 3
 	tokensKnown, tokensSights           = 3, 2
+	idKnown, idSights                   = 10, 3
+
+	sameVector = 0.99 // cosine; what providers return for the same text differs by 0.0001 or so
 
 	maxIdentities = 20_000 // canaries times targets, at each version of their prompt
 	maxDistinct   = 32     // values of one thing; more are noise, and never a change
 )
 
 // Identity follows who answers, by canary and target: the model that answers
-// name, their fingerprints, and how many tokens the same prompt counts. A change
+// name, how their ids begin, their fingerprints and the shares of those, how many
+// tokens the same prompt counts, how long its answers are, and where the vector
+// of the same text points. A change
 // is marked in the observation's signals; it is no failure. It is a [Sender]
 // around another, safe for concurrent use, and forgets with the process.
 type Identity struct {
@@ -53,9 +66,11 @@ type identityKey struct {
 }
 
 type identity struct {
-	model, fingerprint, tokens variety
-	mismatched                 bool    // said once
-	ending                     float64 // announced last
+	model, fingerprint, tokens, id variety
+	mix                            blend   // of fingerprints
+	lengths                        lengths // of answers
+	mismatched                     bool    // said once
+	ending                         float64 // announced last
 }
 
 // variety counts the values that one thing had.
@@ -74,24 +89,23 @@ func NewIdentity(next Sender) (*Identity, error) {
 
 // Probe lets next send j and marks a change of identity.
 func (i *Identity) Probe(ctx context.Context, j Job) bellwether.Observation {
-	o := i.next.Probe(ctx, j)
+	var w witness
+	o := i.next.Probe(context.WithValue(ctx, witnessKey{}, &w), j)
 	ending := o.Signals[IdentityEnding]
 	delete(o.Signals, IdentityEnding) // said once
 	if o.Outcome != bellwether.OK && o.Outcome != bellwether.BadOutput {
 		return o
 	}
-	for _, s := range i.see(&o, j, ending) {
-		signal(&o, s, 1)
+	for s, v := range i.see(&o, j, w.id, ending) {
+		signal(&o, s, v)
 		signal(&o, IdentityChanged, 1)
-	}
-	if o.Signals[IdentityEnding] != 0 {
-		signal(&o, IdentityEnding, ending)
 	}
 	return o
 }
 
-// see learns from o and returns what changed.
-func (i *Identity) see(o *bellwether.Observation, j Job, ending float64) (changed []bellwether.Signal) {
+// see learns from o, an answer of that id, and returns what changed.
+func (i *Identity) see(o *bellwether.Observation, j Job, id string, ending float64) map[bellwether.Signal]float64 {
+	changed := map[bellwether.Signal]float64{}
 	c := j.Canary.WithDefaults()
 	h := fnv.New64a()
 	_, _ = io.WriteString(h, c.System+"\x00"+c.Prompt+"\x00"+fmt.Sprint(c.Tools)) // never fails
@@ -108,7 +122,7 @@ func (i *Identity) see(o *bellwether.Observation, j Job, ending float64) (change
 	}
 	add := func(yes bool, s bellwether.Signal) {
 		if yes {
-			changed = append(changed, s)
+			changed[s] = 1
 		}
 	}
 	add(o.Model != "" && k.model.isNew(o.Model, modelKnown, modelSights), IdentityModel)
@@ -120,9 +134,31 @@ func (i *Identity) see(o *bellwether.Observation, j Job, ending float64) (change
 	if fixed := c.Challenge == "" && !c.Nonce; fixed && o.Tokens != nil && !o.Tokens.Estimated && o.Tokens.Input > 0 {
 		add(k.tokens.isNew(strconv.Itoa(o.Tokens.Input), tokensKnown, tokensSights), IdentityTokens)
 	}
-	add(ending != 0 && ending != k.ending, IdentityEnding)
+	add(id != "" && k.id.isNew(idForm(id), idKnown, idSights), IdentityID)
+	k.drift(o, c, changed)
+	if ending != 0 && ending != k.ending {
+		changed[IdentityEnding] = ending
+	}
 	k.ending = ending
 	return changed
+}
+
+// drift compares the newest answers with those before, where they can be
+// compared: the same prompt, and tokens that were counted.
+func (k *identity) drift(o *bellwether.Observation, c Canary, changed map[bellwether.Signal]float64) {
+	if o.Fingerprint != "" {
+		if moved, yes := k.mix.shifted(o.Fingerprint); yes {
+			changed[IdentityFingerprints] = moved
+		}
+	}
+	if c.Challenge == "" && c.worded() && o.Tokens != nil && !o.Tokens.Estimated {
+		if median, yes := k.lengths.changed(o.Tokens.Output); yes {
+			changed[IdentityLength] = float64(max(1, median))
+		}
+	}
+	if cosine, compared := o.Signals[embeddingSimilarity]; compared && cosine < sameVector {
+		changed[IdentityEmbedding] = 1 - cosine
+	}
 }
 
 // isNew counts v, and reports whether it has just become certain that it is

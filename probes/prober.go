@@ -190,6 +190,9 @@ func (p *Prober) report(ctx context.Context, o *bellwether.Observation, j Job, r
 	o.Status, o.HTTP, o.Reused = r.status, r.proto, r.phases.reused
 	o.Model, o.Fingerprint, o.Finish = printable(cutBytes(r.model, 200)), printable(cutBytes(r.fingerprint, 200)), string(r.finish)
 	o.Confidence = r.confidence
+	if w, ok := ctx.Value(witnessKey{}).(*witness); ok {
+		w.id = cutBytes(r.id, 200)
+	}
 	o.RetryAfter = r.retryAfter.Seconds()
 	o.Outcome = r.fail.outcome
 	if r.answered() {

@@ -237,6 +237,7 @@ func (r *reply) take(d llm.Delta) {
 	r.toolCall = r.toolCall || d.ToolCall
 	r.called(d.ToolCalls)
 	r.finish = or(d.Finish, r.finish)
+	r.id = or(r.id, d.ID)
 	r.model = or(d.Model, r.model)
 	r.fingerprint = or(d.Fingerprint, r.fingerprint)
 	if d.Usage != nil {
