@@ -19,6 +19,7 @@ type EmbeddingRequest struct {
 	Input      []string // one vector each
 	Dimensions int      // 0: the model's own
 	Base64     bool     // vectors as little-endian float32 in base64, where the protocol has that
+	Batch      bool     // a list even of one text, which Gemini asks for by another method
 }
 
 // Embeddings are the vectors of an [EmbeddingRequest], in the order of its
@@ -221,7 +222,7 @@ func (c gemini) EncodeEmbedding(e Endpoint, r EmbeddingRequest) (Call, error) {
 		return append(b, '}')
 	}
 	path := "/" + modelPath(r.Model)
-	if len(r.Input) == 1 {
+	if len(r.Input) == 1 && !r.Batch {
 		return newCall(e, c.url(e, path+":embedContent"), one(nil, r.Input[0]), c.auth(e)).finish(e), nil
 	}
 	b := []byte(`{"requests":[`)
@@ -289,7 +290,7 @@ func (gemini) DecodeEmbeddingRequest(path string, body []byte) (EmbeddingRequest
 	if method == "embedContent" {
 		in.Requests = []request{in.request}
 	}
-	r.Model = model
+	r.Model, r.Batch = model, method != "embedContent"
 	for i, q := range in.Requests {
 		var ts []string
 		for _, p := range q.Content.Parts {
@@ -307,7 +308,7 @@ func (gemini) DecodeEmbeddingRequest(path string, body []byte) (EmbeddingRequest
 }
 
 func (gemini) EncodeEmbeddings(r EmbeddingRequest, a Embeddings) []byte {
-	if len(r.Input) == 1 && len(a.Vectors) == 1 {
+	if len(r.Input) == 1 && len(a.Vectors) == 1 && !r.Batch {
 		return append(appendVector([]byte(`{"embedding":{"values":`), a.Vectors[0]), "}}"...)
 	}
 	b := []byte(`{"embeddings":[`)

@@ -33,6 +33,7 @@ func TestEmbeddingsAreAskedAndAnsweredBothWays(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				want := EmbeddingRequest{Model: "embed-1", Input: rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "input"),
 					Dimensions: rapid.IntRange(0, 9).Draw(t, "dimensions"), Base64: p != Gemini && rapid.Bool().Draw(t, "base64")}
+				want.Batch = p == Gemini && (len(want.Input) > 1 || rapid.Bool().Draw(t, "batch"))
 				call, err := c.EncodeEmbedding(Endpoint{BaseURL: "http://127.0.0.1:1/v1"}, want)
 				if err != nil {
 					t.Fatal(err)

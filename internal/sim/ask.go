@@ -68,6 +68,14 @@ func (s *Server) readChat(codec llm.Codec, at place, r *http.Request, body []byt
 	if at.proto == llm.Gemini && bytes.Contains(req.Extra["generationConfig.responseModalities"], []byte(`"IMAGE"`)) {
 		return readImage(codec, at, body)
 	}
+	if at.proto == llm.Gemini {
+		if len(req.Tools) == 0 {
+			req.Tools = googleTools(req.Extra["tools"])
+		}
+		if req.JSONSchema == nil {
+			req.JSONSchema = req.Extra["generationConfig.responseSchema"]
+		}
+	}
 	return task{req: req}, checkSignatures(at.proto, req)
 }
 

@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/bellwether-llm/bellwether/llm"
@@ -12,21 +14,48 @@ import (
 // maxCalls bounds the tool calls of one answer.
 const maxCalls = 8
 
-// answered returns the results of tools that a conversation ends with, nil
-// when it does not.
+// answered returns the results of tools since the user last said something,
+// nil when the conversation does not end with one.
 func answered(messages []llm.Message) []string {
 	var out []string
-	for i := len(messages) - 1; i >= 0; i-- {
+	for i, m := range slices.Backward(messages) {
 		var results []string
-		for _, p := range messages[i].Parts {
+		for _, p := range m.Parts {
 			if p.Kind == llm.PartToolResult {
 				results = append(results, strings.TrimSpace(p.Text))
 			}
 		}
-		if results == nil {
+		if results == nil && (i == len(messages)-1 || m.Role == llm.RoleUser) {
 			break
 		}
 		out = append(results, out...)
+	}
+	return out
+}
+
+// googleTools are the functions that a Gemini request declares in Google's own
+// form of schema, which the codec leaves as they are.
+func googleTools(raw json.RawMessage) []llm.Tool {
+	var lists []struct {
+		Functions []struct {
+			Name        string          `json:"name"`
+			Description string          `json:"description"`
+			Parameters  json.RawMessage `json:"parameters"`
+			JSONSchema  json.RawMessage `json:"parametersJsonSchema"`
+		} `json:"functionDeclarations"`
+	}
+	if json.Unmarshal(raw, &lists) != nil {
+		return nil
+	}
+	var out []llm.Tool
+	for _, l := range lists {
+		for _, f := range l.Functions {
+			parameters := f.Parameters
+			if len(f.JSONSchema) > 0 {
+				parameters = f.JSONSchema
+			}
+			out = append(out, llm.Tool{Name: f.Name, Description: f.Description, Parameters: parameters})
+		}
 	}
 	return out
 }
