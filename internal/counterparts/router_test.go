@@ -24,7 +24,7 @@ func routed(t *testing.T, chat ...llm.Protocol) (*sim.Server, openai.Client) {
 	t.Helper()
 	s, base := serve(t)
 	base = strings.TrimSuffix(base, "/r/eu")
-	paths := map[llm.Protocol]string{llm.OpenAI: "/v1", llm.Gemini: "/v1beta"}
+	paths := map[llm.Protocol]string{llm.OpenAI: "/v1", llm.Gemini: "/v1beta", llm.Responses: "/v1"}
 	var setup router.Setup
 	for _, p := range llm.Protocols() {
 		setup.Targets = append(setup.Targets, router.Target{
@@ -79,7 +79,7 @@ func TestOpenAISDKStreamsThroughTheRouterFromEveryProtocol(t *testing.T) {
 			if usage {
 				q.StreamOptions = openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)}
 			}
-			all, usages, err := accumulate(t, c, q)
+			all, usages, err := accumulate(t, &c, q)
 			if err != nil {
 				t.Fatalf("%s: %v", p, err)
 			}
@@ -93,23 +93,6 @@ func TestOpenAISDKStreamsThroughTheRouterFromEveryProtocol(t *testing.T) {
 	}
 }
 
-// accumulate reads a stream to its end, and counts the chunks with a usage.
-func accumulate(t *testing.T, c openai.Client, q openai.ChatCompletionNewParams) (all openai.ChatCompletionAccumulator, usages int, err error) {
-	t.Helper()
-	stream := c.Chat.Completions.NewStreaming(t.Context(), q)
-	defer func() { _ = stream.Close() }()
-	for stream.Next() {
-		chunk := stream.Current()
-		if !all.AddChunk(chunk) {
-			t.Fatalf("chunk %s does not fit the others", chunk.RawJSON())
-		}
-		if chunk.JSON.Usage.Valid() {
-			usages++
-		}
-	}
-	return all, usages, stream.Err()
-}
-
 func TestOpenAISDKSeesAnErrorOnceAndDoesNotRetry(t *testing.T) {
 	s, c := routed(t, llm.OpenAI, llm.Anthropic, llm.Gemini)
 	fail(t, s, sim.Fault{Kind: sim.KindStatus, Value: 503})
@@ -121,7 +104,7 @@ func TestOpenAISDKSeesAnErrorOnceAndDoesNotRetry(t *testing.T) {
 	if n := s.Requests()["gpt-4o"].Received; n != 3 {
 		t.Errorf("the providers saw %d requests, want one each: tries must not multiply", n)
 	}
-	if _, _, err := accumulate(t, c, openAIQuestion("chat", capital)); err == nil {
+	if _, _, err := accumulate(t, &c, openAIQuestion("chat", capital)); err == nil {
 		t.Error("streamed: no error")
 	}
 	if _, err := c.Chat.Completions.New(t.Context(), openAIQuestion("nobody", capital)); err == nil || !strings.Contains(err.Error(), "404") {
@@ -137,7 +120,7 @@ func TestOpenAISDKDoesNotNoticeADeadPrimary(t *testing.T) {
 		if r, err := c.Chat.Completions.New(t.Context(), openAIQuestion("chat", prose)); err != nil || r.Usage.CompletionTokens != 40 {
 			t.Errorf("%s: %v", f.Kind, err)
 		}
-		if all, _, err := accumulate(t, c, openAIQuestion("chat", prose)); err != nil || all.Choices[0].FinishReason != "stop" {
+		if all, _, err := accumulate(t, &c, openAIQuestion("chat", prose)); err != nil || all.Choices[0].FinishReason != "stop" {
 			t.Errorf("%s, streamed: %v", f.Kind, err)
 		}
 	}
@@ -148,7 +131,7 @@ func TestOpenAISDKSeesThatAStreamBroke(t *testing.T) {
 	for _, p := range llm.Protocols() {
 		for _, kind := range []sim.Kind{sim.KindTruncate, sim.KindReset} {
 			fail(t, s, sim.Fault{Kind: kind, Value: 5})
-			all, _, err := accumulate(t, c, openAIQuestion(string(p), prose))
+			all, _, err := accumulate(t, &c, openAIQuestion(string(p), prose))
 			if err == nil || !strings.Contains(err.Error(), "broke off") {
 				t.Errorf("%s, %s: error %v, want that the answer broke off", p, kind, err)
 			}
@@ -162,7 +145,7 @@ func TestOpenAISDKSeesThatAStreamBroke(t *testing.T) {
 func TestOpenAISDKListsRoutesAndTargets(t *testing.T) {
 	_, c := routed(t, llm.Gemini)
 	page, err := c.Models.List(t.Context())
-	if err != nil || len(page.Data) != 9 || page.Data[0].ID != "chat" || page.Data[0].OwnedBy != "bellwether" || page.Data[1].OwnedBy != "anthropic" {
+	if err != nil || len(page.Data) != 1+2*len(llm.Protocols()) || page.Data[0].ID != "chat" || page.Data[0].OwnedBy != "bellwether" || page.Data[1].OwnedBy != "anthropic" {
 		t.Errorf("models = %+v, %v", page, err)
 	}
 }
