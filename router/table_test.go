@@ -22,7 +22,7 @@ func tiers(standby float64, sizes ...int) (Setup, map[string]*upstream) {
 		var tier []bellwether.TierTarget
 		for range n {
 			id := fmt.Sprintf("t%d", len(ups))
-			ups[id] = &upstream{Target: Target{Target: bellwether.Target{ID: id, Model: "m-" + id}}}
+			ups[id] = &upstream{Target: Target{Target: bellwether.Target{ID: id, Model: "m-" + id}}, can: undeclared, state: &state{}, slots: []*slot{{cred: &credential{}}}}
 			s.Targets = append(s.Targets, ups[id].Target)
 			tier = append(tier, bellwether.TierTarget{Target: id})
 		}
