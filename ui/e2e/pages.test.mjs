@@ -48,6 +48,52 @@ describe("pages", { skip: missing }, () => {
     });
   }
 
+  test("notes are marked in the overview and told on the target's page", async () => {
+    const page = await browser.page(fake.url);
+    await page.waitForSelector("a.cell");
+    assert.equal(await page.locator(".noted").count(), 1); // that of claude-us is days old
+    assert.match(await page.textContent("[data-target=gpt-us] .noted"), /note: answers now name the model/);
+    await page.goto(fake.url + "/targets/gpt-us");
+    assert.match(await page.textContent(".notes"), /Answers now name the model "gpt-4o-2026-11-06"\./);
+    assert.doesNotMatch(await page.textContent(".notes"), /announces its end/);
+    await page.click(".notes .more");
+    assert.match(await page.textContent(".notes"), /announces its end for 2027-03-01/);
+    await page.close();
+  });
+
+  test("what users and callers say is on the target's page, as text", async () => {
+    const page = await browser.page(fake.url + "/targets/gpt-us");
+    await page.waitForSelector(".told .trend path");
+    assert.match(await page.textContent(".signals"), /gpu memory.*rack-7.*support tickets.*12\u202f345.*one value so far/s);
+    assert.match(await page.textContent("[data-testid=feedback]"), /41 words on answers in the last day, 7\.3 % bad \(2\.5 % to 19 % with so few\)/);
+    assert.match(await page.textContent(".opinions"), /<img src=x onerror=/);
+    assert.equal(await page.evaluate(() => window.pwned), undefined);
+    await page.goto(fake.url + "/targets/claude-us");
+    await page.waitForSelector(".told .quiet code");
+    assert.match(await page.textContent(".told"), /POST \/v1\/signals/);
+    assert.deepEqual(page.wrong, []);
+    await page.close();
+  });
+
+  test("routing shows what is followed in part, what routers send, and whether moving helped", async () => {
+    const page = await browser.page(fake.url + "/routing");
+    await page.waitForSelector(".failovers td");
+    const trial = page.locator("[data-route=trial]");
+    assert.match(await trial.textContent(), /10 % follows.*would be 38 %.*would be 57 %/s);
+    assert.equal(await trial.locator(".bar.would .segment").count(), 3);
+    assert.match(await page.textContent(".policy"), /prefers the faster, what is near the caller \(×0\.5\).*10 % of the traffic follows/);
+    assert.match(await page.textContent("[data-testid=helped]"), /1\u202f310 requests moved, 1\u202f291 of them served: it helped nearly always/);
+    assert.match(await page.textContent(".failovers"), /nothing could serve/);
+    const routers = page.locator(".routers tbody tr");
+    assert.match(await routers.nth(0).textContent(), /us-east.*chat: yes, within 0\.3 points.*small: too few requests to tell/s);
+    assert.match(await routers.nth(1).locator(".wrong").textContent(), /chat: claude-us \u221212 points/);
+    await page.click("summary:has-text('What router-3 sends where')");
+    assert.match(await page.textContent("details[open] .split"), /claude-us.*620.*50 %.*62 %.*\u221212 points/s);
+    assert.deepEqual(await axe(page), []);
+    await shot(page, "routing-split");
+    await page.close();
+  });
+
   test("a chart's values are in its table", async () => {
     const page = await browser.page(fake.url + "/targets/gpt-us");
     await page.waitForSelector(".plot canvas");

@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { type State, type Target, known, severity, time } from "./api";
 import { seconds, weight } from "./format";
 import { memo } from "./memo";
+import { useNear } from "./near";
 import { type Row, kept, matrix } from "./model";
 import { share } from "./share";
 import { Mark } from "./parts";
@@ -12,18 +13,17 @@ import { targetPath } from "./path";
 import { Spark } from "./spark";
 import { refusal, tint } from "./trouble";
 
-/** So many rows are drawn at once; more follow, so that the page never stands still for long. */
-const chunk = 12;
+/** So many rows are drawn in full at once; the others as links, until they come near the screen. */
+const first = 8;
 
-/** useGrowing counts up to all, a chunk after each time the screen was drawn. */
-function useGrowing(all: number): number {
-  const [n, set] = useState(chunk);
+/** useRest is false until the screen was drawn once. */
+function useRest(): boolean {
+  const [rest, set] = useState(false);
   useEffect(() => {
-    if (n >= all) return;
-    const timer = setTimeout(() => set(n + chunk), 20);
+    const timer = setTimeout(() => set(true), 20);
     return () => clearTimeout(timer);
-  }, [n, all]);
-  return n;
+  }, []);
+  return rest;
 }
 
 export const Matrix = memo(function Matrix({ targets }: { targets: Target[] }) {
@@ -31,7 +31,7 @@ export const Matrix = memo(function Matrix({ targets }: { targets: Target[] }) {
   const drawn = useRef<{ rows: Row[]; regions: string[] }>({ rows: [], regions: [] }).current;
   m.rows = drawn.rows = kept(drawn.rows, m.rows);
   m.regions = drawn.regions = share(drawn.regions, m.regions);
-  const shown = useGrowing(m.rows.length);
+  const rest = useRest();
   return (
     <section class="matrix" aria-labelledby="matrix-title">
       <h2 id="matrix-title">
@@ -52,8 +52,8 @@ export const Matrix = memo(function Matrix({ targets }: { targets: Target[] }) {
             </tr>
           </thead>
           <tbody role="rowgroup">
-            {m.rows.slice(0, shown).map((row) => (
-              <ModelRow key={row.key} row={row} regions={m.regions} />
+            {(rest ? m.rows : m.rows.slice(0, first)).map((row, i) => (
+              <ModelRow key={row.key} row={row} regions={m.regions} full={i < first} />
             ))}
           </tbody>
         </table>
@@ -62,9 +62,11 @@ export const Matrix = memo(function Matrix({ targets }: { targets: Target[] }) {
   );
 });
 
-const ModelRow = memo(function ModelRow({ row, regions }: { row: Row; regions: string[] }) {
+const ModelRow = memo(function ModelRow({ row, regions, full }: { row: Row; regions: string[]; full: boolean }) {
+  const [near, ref] = useNear<HTMLTableRowElement>(full);
+  const Of = near ? Cell : Far;
   return (
-    <tr role="row">
+    <tr role="row" ref={ref}>
       <th role="rowheader" scope="row">
         <span class="model">{row.model}</span>
         <span class="provider">{row.provider}</span>
@@ -73,11 +75,21 @@ const ModelRow = memo(function ModelRow({ row, regions }: { row: Row; regions: s
         const here = row.cells.get(r);
         return (
           <td key={r} role="cell" class={here ? undefined : "none"}>
-            {here?.map((t) => <Cell key={t.id} target={t} />)}
+            {here?.map((t) => <Of key={t.id} target={t} />)}
           </td>
         );
       })}
     </tr>
+  );
+});
+
+/** Far is a cell that nobody sees yet: it can be found, reached and read, and costs little. */
+const Far = memo(function Far({ target: t }: { target: Target }) {
+  const state = known(t.state);
+  return (
+    <a class="cell far" href={targetPath(t.id)} data-target={t.id} aria-label={`${t.id}: ${standing(t, state)}${state === "unknown" ? "" : `, score ${Math.round(t.score)}`}`}>
+      {t.id}
+    </a>
   );
 });
 
