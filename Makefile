@@ -6,7 +6,7 @@ TOOLS    := tools/go.mod
 STATIC   := $(GO) tool -modfile=$(TOOLS)
 FUZZTIME ?= 5s
 
-.PHONY: help build demo test lint unit counterparts fuzz ui ui-check browser vuln bench bench-timing bench-probes bench-router schema clean evaluate
+.PHONY: help build demo test lint unit counterparts fuzz ui ui-check browser vuln bench bench-timing bench-probes bench-router drill schema clean evaluate
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ evaluate: ## how close scoring is to what mathematics allows, and to others; rew
 
 bench-router: ## the router beside HAProxy, nginx and the standard library's proxy; about four minutes
 	$(GO) run ./internal/bench/router
+
+drill: ## the router while its first target dies in five ways under load; about four minutes
+	$(GO) run ./internal/bench/drill
 
 schema: ## regenerate the config's JSON Schema
 	$(GO) test ./cmd/bellwether -run TestSchemaIsInStep -update
