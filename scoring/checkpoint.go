@@ -3,6 +3,7 @@ package scoring
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
@@ -19,7 +20,8 @@ func (e *Engine) Checkpoint() ([]byte, error) {
 	c.str(&format)
 	e.code(c)
 	c.ownNames(e.set.own)
-	c.vantages(e)
+	c.places(e, &e.vantages)
+	c.places(e, &e.prompts)
 	c.routes(e)
 	n := uint64(len(e.targets))
 	c.u64(&n)
@@ -50,7 +52,8 @@ func (e *Engine) Restore(data []byte) error {
 	next := e.blank()
 	next.code(c)
 	moved := c.ownNames(next.set.own)
-	c.vantages(next)
+	c.places(next, &next.vantages)
+	c.places(next, &next.prompts)
 	c.routes(next)
 	var n uint64
 	c.u64(&n)
@@ -70,6 +73,7 @@ func (e *Engine) Restore(data []byte) error {
 		next.at(name)
 	}
 	next.planExpiry()
+	next.anyBroken = slices.ContainsFunc(next.prompts, func(p *vantage) bool { return p.fault })
 	for _, t := range next.targets {
 		next.localAt = max(next.localAt, t.localAt)
 	}
@@ -174,15 +178,15 @@ func (e *Engine) code(c *coder) {
 	c.i64(&e.tasteAt)
 }
 
-// vantages codes them by the names of providers and targets, which may come and
-// go with the config.
-func (c *coder) vantages(e *Engine) {
-	n := c.count(len(e.vantages), mostVantages)
+// places codes vantages, or prompts, by the names of providers and targets, which
+// may come and go with the config.
+func (c *coder) places(e *Engine, vs *[]*vantage) {
+	n := c.count(len(*vs), mostVantages)
 	for i := 0; i < n && c.err == nil; i++ {
 		if c.read {
-			e.vantages = append(e.vantages, &vantage{runs: make([]localRun, len(e.providers)), lastAt: make([]int64, len(e.targets))})
+			*vs = append(*vs, &vantage{runs: make([]localRun, len(e.providers)), lastAt: make([]int64, len(e.targets))})
 		}
-		v := e.vantages[i]
+		v := (*vs)[i]
 		c.str(&v.name)
 		c.i64(&v.seenAt)
 		c.u64(&v.probes)

@@ -55,6 +55,9 @@ func (e *Engine) advance(at int64) {
 	for _, v := range e.vantages {
 		v.times(bound)
 	}
+	for _, p := range e.prompts {
+		p.times(bound)
+	}
 	for _, t := range e.targets {
 		t.times(bound)
 		e.touch(t)

@@ -17,8 +17,10 @@ type Engine struct {
 	providers []string
 	routes    []*route
 	vantages  []*vantage
-	named     []string // the config's vantages
-	recent    int64    // a vantage, or a provider at it, silent for longer is not asked
+	prompts   []*vantage // what is known of canaries, in the same terms
+	anyBroken bool       // one of them is at fault
+	named     []string   // the config's vantages
+	recent    int64      // a vantage, or a provider at it, silent for longer is not asked
 
 	now        int64 // the latest time of any record
 	localAt    int64 // the latest localAt of any target
@@ -200,7 +202,7 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 	if at >= t.askedAt {
 		t.askedAt = 0
 	}
-	if m.Local && v.providersAt(e.now-e.recent) > 1 {
+	if (m.Local || silent(o)) && v.providersAt(e.now-e.recent) > 1 {
 		t.hold(held{at: at, outcome: o.Outcome, vantage: v.name, canary: o.Canary, reused: o.Reused})
 		t.localAt, e.localAt = e.now, e.now
 		e.suspect(t)
@@ -225,6 +227,7 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 	if outcome == bellwether.Blocked {
 		t.odd, t.oddRun = "", 0
 	}
+	e.doubtPrompt(t, o, at)
 	e.score(t, o, at, outcome)
 }
 

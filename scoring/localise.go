@@ -61,6 +61,7 @@ func (e *Engine) localise(t *target) {
 		return
 	}
 	t.blamedAt = e.now
+	at := e.onset(t, a)
 	c := contest{named: t.group, best: -1, lead: math.Inf(-1), second: math.Inf(-1), current: math.Inf(-1)}
 	for i := range t.groups {
 		g := &t.groups[i]
@@ -68,9 +69,9 @@ func (e *Engine) localise(t *target) {
 		if g.cause == bellwether.CauseVantage && f != famFirst && f != famInter {
 			continue
 		}
-		c.enter(i, e.groupNats(g.members, f, t.onset(a), 0)+math.Log(g.prior))
+		c.enter(i, e.groupNats(g.members, f, at, 0)+math.Log(g.prior))
 	}
-	e.enterVantages(t, f, a, &c)
+	e.enterVantages(t, f, at, &c)
 	if c.best < 0 || (t.group >= 0 && c.best != t.group && c.lead < c.current+blameMargin) {
 		return
 	}
@@ -89,10 +90,10 @@ func (e *Engine) localise(t *target) {
 // enterVantages lets the vantages compete: t's provider, or everything, as seen
 // from one place only. They can be told from the rest where another vantage
 // looked at the same since.
-func (e *Engine) enterVantages(t *target, f family, a *alarm, c *contest) {
+func (e *Engine) enterVantages(t *target, f family, at span, c *contest) {
 	seen := 0
 	for _, v := range e.vantages {
-		if v.lastAt[t.index] >= a.since {
+		if v.lastAt[t.index] >= at.since {
 			seen++
 		}
 	}
@@ -101,13 +102,13 @@ func (e *Engine) enterVantages(t *target, f family, a *alarm, c *contest) {
 	}
 	provider, all := t.wide(bellwether.CauseProvider), t.wide(bellwether.CauseVantage)
 	for k, v := range e.vantages {
-		if k >= pathGroups || v.lastAt[t.index] < a.since {
+		if k >= pathGroups || v.lastAt[t.index] < at.since {
 			continue
 		}
 		where := nameKey(v.name)
-		c.enter(pathGroups+k, e.groupNats(provider, f, t.onset(a), where)+math.Log(priorVantage))
+		c.enter(pathGroups+k, e.groupNats(provider, f, at, where)+math.Log(priorVantage))
 		if all != nil {
-			c.enter(placeGroups+k, e.groupNats(all, f, t.onset(a), where)+math.Log(priorVantage))
+			c.enter(placeGroups+k, e.groupNats(all, f, at, where)+math.Log(priorVantage))
 		}
 	}
 }
@@ -130,7 +131,22 @@ func (t *target) wide(cause bellwether.Cause) []int {
 // may have begun at others that were probed before.
 type span struct{ since, slack int64 }
 
-func (t *target) onset(a *alarm) span { return span{a.since, 2 * t.alone} }
+// onset is when what is wrong with t began, at whomever it struck first: answers
+// from then on speak for those that it did not strike.
+func (e *Engine) onset(t *target, a *alarm) span {
+	at := span{a.since, 2 * t.alone}
+	first := a.since
+	for g := 1; g < len(t.groups); g++ {
+		if ms := t.groups[g].members; len(ms) <= blameMost {
+			for _, m := range ms {
+				if o := e.targets[m]; o.accusesSince(a.hyp, at) {
+					first = min(first, o.bank.since[a.hyp])
+				}
+			}
+		}
+	}
+	return span{first, at.slack}
+}
 
 // groupNats is ln mean over the magnitudes of exp(sum of the members' evidence
 // since the onset), as seen from one vantage, or all where that is 0. Members

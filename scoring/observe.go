@@ -55,7 +55,8 @@ func (e *Engine) score(t *target, o *bellwether.Observation, at int64, outcome b
 	}
 	bad := meaning.Availability != bellwether.Good
 	e.readErrors(t, &r, bad, outcome)
-	if !bad {
+	void := e.broken(o.Canary)
+	if !bad && !void {
 		e.readSanity(t, s, &r, outcome)
 		e.readMeasures(t, s, &r, o)
 		e.readText(t, s, &r, o)
@@ -63,7 +64,7 @@ func (e *Engine) score(t *target, o *bellwether.Observation, at int64, outcome b
 	if e.set.may[joint] != ignored && (r.ell[errors3] != 0 || r.ell[joint] != 0) {
 		r.ell[joint] += r.ell[errors3]
 	}
-	r.clean = outcome == bellwether.OK
+	r.clean = outcome == bellwether.OK || !bad && void
 	t.scored++
 	if t.firstAt == 0 {
 		t.firstAt = at

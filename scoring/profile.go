@@ -51,7 +51,7 @@ func tasksOf(canaries map[string]string) []string {
 // noteTask counts an answer for the task of its canary. What is seen in a fault
 // says nothing of what a target is good at, so it is counted in health only.
 func (e *Engine) noteTask(t *target, o *bellwether.Observation) {
-	if len(e.tasks) == 0 || !t.learning() || o.Outcome.Meaning().Availability != bellwether.Good {
+	if len(e.tasks) == 0 || !t.learning() || e.broken(o.Canary) || o.Outcome.Meaning().Availability != bellwether.Good {
 		return
 	}
 	if i, ok := e.taskOf[o.Canary]; ok {

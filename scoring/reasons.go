@@ -94,6 +94,9 @@ func (e *Engine) reasons(t *target) []bellwether.Reason {
 			}
 		}
 	}
+	if r, ok := e.promptReason(t); ok {
+		rs = append(rs, r)
+	}
 	if r, ok := e.causeReason(t); ok {
 		rs = append(rs, r)
 	}

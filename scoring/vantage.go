@@ -68,6 +68,12 @@ func reached(o *bellwether.Observation) bool {
 	return true
 }
 
+// silent reports whether a call ran out of time before anything came back: its
+// provider may hang, or the network may swallow packets.
+func silent(o *bellwether.Observation) bool {
+	return !reached(o) && o.Outcome.Meaning().Availability == bellwether.Bad
+}
+
 // see remembers a probe of t. answered says that anything came back over HTTP:
 // what failed before that, or ran out of time in silence, may be the vantage's
 // own fault.
