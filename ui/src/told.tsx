@@ -32,33 +32,35 @@ export function Told({ id }: { id: string }) {
 
 function Signals({ all }: { all: SignalSeen[] }) {
   return (
-    <table class="list signals">
-      <thead>
-        <tr>
-          <th scope="col">signal</th>
-          <th scope="col">last value</th>
-          <th scope="col">latest {Math.max(...all.map((s) => s.recent?.length ?? 1))} values</th>
-          <th scope="col">heard</th>
-        </tr>
-      </thead>
-      <tbody>
-        {all.map((s) => (
-          <tr key={s.signal + s.vantage}>
-            <th scope="row">
-              {words(s.signal)}
-              {s.vantage !== "user" && <span class="sub">{s.vantage}</span>}
-            </th>
-            <td class="num">{figure(s.value)}</td>
-            <td>
-              <Trend of={s} />
-            </td>
-            <td>
-              <Age t={time(s.at)} suffix=" ago" />
-            </td>
+    <div class="scroll" tabIndex={0} role="region" aria-label="Table of signals, scrolls sideways">
+      <table class="list signals">
+        <thead>
+          <tr>
+            <th scope="col">signal</th>
+            <th scope="col">last value</th>
+            <th scope="col">latest {Math.max(...all.map((s) => s.recent?.length ?? 1))} values</th>
+            <th scope="col">heard</th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {all.map((s) => (
+            <tr key={s.signal + s.vantage}>
+              <th scope="row">
+                {words(s.signal)}
+                {s.vantage !== "user" && <span class="sub">{s.vantage}</span>}
+              </th>
+              <td class="num">{figure(s.value)}</td>
+              <td>
+                <Trend of={s} />
+              </td>
+              <td>
+                <Age t={time(s.at)} suffix=" ago" />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
