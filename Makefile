@@ -58,6 +58,9 @@ bench-probes: ## 1,000 streamed probes a second: processor, memory, lateness, be
 evaluate: ## how close scoring is to what mathematics allows, and to others; rewrites docs/evaluation.md
 	$(GO) run ./internal/evaluate
 
+bench-sim: ## chunks a second that the simulated provider streams on one core
+	$(GO) test ./internal/sim -run '^$$' -bench ChunksOnOneCore -benchtime 10x
+
 bench-router: ## the router beside HAProxy, nginx and the standard library's proxy; about four minutes
 	$(GO) run ./internal/bench/router
 
