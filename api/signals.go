@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/internal/id"
 )
 
 const (
@@ -44,13 +45,14 @@ type userSignal struct {
 	Value   *float64          `json:"value"`
 }
 
-// observation returns u as an observation, once it is checked. One that has no
-// id gets that of what it says, so that sending it again is safe.
+// observation returns u as an observation, once it is checked. One that has a
+// time and no id gets that of what it says, so that sending it again is safe;
+// one that has neither counts each time.
 func (u *userSignal) observation(now time.Time) bellwether.Observation {
-	if u.At.IsZero() {
-		u.At = now
-	}
 	u.Vantage = orElse(u.Vantage, userVantage)
+	if u.At.IsZero() {
+		u.At, u.ID = now, orElse(u.ID, "signal:"+id.New(now))
+	}
 	if u.ID == "" {
 		u.ID = "signal:" + digest(u.Target, u.Vantage, string(u.Signal), u.At.UTC().Format(time.RFC3339Nano), strconv.FormatFloat(*u.Value, 'g', -1, 64))
 	}

@@ -57,6 +57,8 @@ func TestASignalWithoutIDIsSafeToSendAgain(t *testing.T) {
 		w.do("POST", "/v1/signals", body).want(200).says(`"accepted":1`)
 		w.do("POST", "/v1/signals", body).want(200).says(`"duplicates":1`)
 		w.do("POST", "/v1/signals", strings.ReplaceAll(body, "0.9", "0.8")).want(200).says(`"accepted":1`)
+		timeless := `{"target":"gpt-us","signal":"session_success","value":1}`
+		w.do("POST", "/v1/signals", timeless+"\n"+timeless).want(200).says(`"accepted":2`) // two sessions, not one twice
 	})
 }
 
