@@ -11,7 +11,7 @@ import (
 
 const (
 	firstRetry   = 200 * time.Millisecond
-	longestRetry = 10 * time.Second
+	longestRetry = 800 * time.Millisecond
 	firstBeg     = 10 * time.Second // where a person must do something first
 	longestBeg   = 60 * time.Second
 )
@@ -66,7 +66,7 @@ func (f *follower) pause(ctx context.Context, err error) {
 }
 
 // backoff returns how long to wait after err: full jitter, doubling from 0.2 s
-// up to 10 s, and at least what the server asked for. Where only a person can
+// up to 0.8 s, so that a healed network is noticed within a second, and at least what the server asked for. Where only a person can
 // help it is 10 s to 60 s.
 func (f *follower) backoff(err error) time.Duration {
 	fails := min(f.fails, 10)

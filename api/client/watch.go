@@ -34,7 +34,7 @@ var errBusy = errors.New("client: Watch is running already")
 //
 // It prefers the WebSocket. Where that cannot be had it polls, and tries the
 // socket again every two minutes. A connection on which nothing comes for 30 s is given up.
-// Lost connections are tried again with full jitter, from 0.2 s up to 10 s, and resume after the
+// Lost connections are tried again with full jitter, from 0.2 s up to 0.8 s, and resume after the
 // revision at hand. Where the server refuses the token, only a person can help:
 // that is logged once as an error, and tried again every 10 s to 60 s, without
 // polls. A server whose store was replaced (another epoch) or
