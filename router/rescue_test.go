@@ -95,7 +95,7 @@ func (k *kit) firstBurst() int {
 	defer func() { _ = resp.Body.Close() }()
 	b := make([]byte, 64<<10)
 	n, err := resp.Body.Read(b)
-	if err != nil {
+	if n == 0 {
 		k.t.Fatal(err)
 	}
 	return strings.Count(string(b[:n]), "data: {")
