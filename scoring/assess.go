@@ -89,7 +89,7 @@ func (e *Engine) evidence(t *target, i int) bellwether.Evidence {
 func (e *Engine) usual(t *target) []bellwether.Usual {
 	us := []bellwether.Usual{}
 	if n := t.avail.good + t.avail.bad; n > 0 {
-		us = append(us, bellwether.Usual{Signal: bellwether.Availability, Median: round4(t.avail.mean(priorErrors)), Samples: n})
+		us = append(us, bellwether.Usual{Signal: bellwether.Availability, Median: round4(t.avail.mean(t.prior.errors)), Samples: n})
 	}
 	sane := 0.0
 	for _, s := range t.series {

@@ -35,8 +35,10 @@ type measure struct {
 	prevY    float64    // the last residual seen, and when; 0: none
 	prevAt   int64
 	pend     []sample
-	season   []float32 // reserved: 168 hour-of-week means; empty until they are learned
-	whole    bool      // counts, or other values of which few are in use; see count
+	season   *season // nil of counts, and before the first hour
+	anchor   anchor  // of timings
+	kin      float64 // standard deviation of the same signal elsewhere; 0 for not known
+	whole    bool    // counts, or other values of which few are in use; see count
 }
 
 // kind is one measured signal.
@@ -111,7 +113,7 @@ func (m *measure) fine() bool { return m.pool.size() >= 1000 }
 // how far the correlation moves the effect's bucket. The sample is put in
 // quarantine when keep is true.
 func (m *measure) see(at int64, z, v float64, keep bool) (y, u, slow float64) {
-	y = z - m.level
+	y = z - m.level - m.season.at(at)
 	gap := 0.0
 	if m.prevAt != 0 {
 		gap = seconds(at - m.prevAt)
@@ -123,6 +125,14 @@ func (m *measure) see(at int64, z, v float64, keep bool) (y, u, slow float64) {
 		m.wait(sample{at: at, z: z, y: y, w: w, before: m.prevY, gap: gap})
 	}
 	m.prevY, m.prevAt = y, at
+	if !m.whole {
+		if m.season == nil {
+			m.season = &season{hour: -1}
+		}
+		if m.season.note(at, z-y+clip(y, math.Max(3*m.sigma, seasonMost)), !keep || len(m.pend) > 1) {
+			m.rest()
+		}
+	}
 	return y, u, slowing(rho, sure)
 }
 
@@ -136,7 +146,7 @@ func (m *measure) wait(s sample) {
 
 // begin takes the first values of a series, until there is a level.
 func (m *measure) begin(k kind, at int64, z float64) {
-	m.start = append(m.start, z)
+	m.start = append(m.start, z-m.season.at(at))
 	m.accepted++
 	m.lastAt = at
 	if !m.ready() {
@@ -145,6 +155,7 @@ func (m *measure) begin(k kind, at int64, z float64) {
 	sorted := slices.Clone(m.start)
 	m.level = medianOf(sorted)
 	m.count(k, sorted)
+	m.season.move(m.level) // of a generation before; see renew
 	for _, z := range m.start {
 		m.pool.add(z-m.level, 0)
 	}
@@ -165,8 +176,7 @@ func (m *measure) accept(k kind, s sample) {
 	healthy := math.Max(0, math.Min(longestGap, seconds(s.at-m.lastAt)))
 	m.lastAt = max(m.lastAt, s.at)
 	if !m.whole {
-		alpha := math.Max(1/float64(m.accepted+1), 1-math.Exp2(-healthy/levelHalfLife))
-		m.level += alpha * clip(s.z-m.level, 2*m.sigma)
+		m.follow(k, s, healthy)
 	}
 	m.pool.add(s.w, healthy)
 	if !m.whole && s.gap > 0 && s.gap <= longestGap {
@@ -178,9 +188,42 @@ func (m *measure) accept(k kind, s sample) {
 	}
 }
 
+// follow moves level and anchor by a healthy sample.
+func (m *measure) follow(k kind, s sample, healthy float64) {
+	alpha := math.Max(1/float64(m.accepted+1), 1-math.Exp2(-healthy/levelHalfLife))
+	step := alpha * clip(s.z-m.season.at(s.at)-m.level, 2*m.sigma)
+	if k < kindsShown && m.drift() != 0 {
+		step = clip(step, driftPace*healthy/3600)
+	}
+	m.level += step
+	if k < kindsShown {
+		m.anchor.note(s.at, m.level)
+	}
+}
+
+// rest begins to count on the season. The level ran after the hours so far, and
+// where it ran far, what is left of them now has another spread and correlation.
+func (m *measure) rest() {
+	m.level, m.prevAt = m.season.level, 0
+	if m.season.swing > m.sigma/5 {
+		m.pool, m.corr, m.pend, m.accepted = pool{}, correlation{}, m.pend[:0], coldProbes
+	}
+}
+
+// renew begins a new generation: another model is another level and spread, but
+// its users sleep at the same hours.
+func (m *measure) renew() {
+	if !m.ready() || m.whole {
+		*m = measure{}
+		return
+	}
+	m.season.move(-m.level)
+	*m = measure{season: m.season, prevAt: 0}
+}
+
 // refresh derives the spread, the correlation and the effect sizes.
 func (m *measure) refresh(k kind) {
-	m.sigma = math.Max(m.pool.spread(), m.leastSigma(k))
+	m.sigma = math.Max(m.borrowed(m.pool.spread()), m.leastSigma(k))
 	switch {
 	case k == kindTokens:
 		m.sigma = math.Max(m.sigma, math.Exp(-m.level)) // the size of one more
@@ -201,6 +244,18 @@ func (m *measure) refresh(k kind) {
 	}
 }
 
+// kinWorth is how many samples the spread of the same signal elsewhere is worth.
+const kinWorth = 50.0
+
+// borrowed draws a spread that is hardly known towards that of the kin.
+func (m *measure) borrowed(spread float64) float64 {
+	if m.kin <= 0 || spread <= 0 {
+		return spread
+	}
+	w := kinWorth / (kinWorth + float64(m.accepted))
+	return math.Exp((1-w)*math.Log(spread) + w*math.Log(m.kin))
+}
+
 // shift moves the level by dy, lets the quarantined go, and widens the pool to
 // the given spread when that is larger: a new normal. Whole numbers are learned
 // afresh, because a pool moved by a fraction would break their ties.
@@ -213,6 +268,7 @@ func (m *measure) shift(k kind, dy, spread float64) {
 		return
 	}
 	m.level += dy
+	m.season.move(dy)
 	m.pend = m.pend[:0]
 	m.prevAt = 0
 	if f := spread / m.sigma; f > 1 {

@@ -254,10 +254,16 @@ func (c *coder) target(t *target) {
 		c.least(&p.n, 0)
 	}
 	c.i64(&t.identityAt)
+	c.i64(&t.renewedAt)
+	for _, p := range []*prior{&t.prior.errors, &t.prior.burst} {
+		c.least(&p.bad, 1e-6)
+		c.least(&p.good, 1e-6)
+	}
 	c.f64s(t.bank.nats[:])
 	c.i64s(t.bank.since[:])
 	c.f64s(t.bank.n[:])
 	c.f64s(t.bank.bad[:])
+	c.least(&t.bank.worse, 0)
 	c.f64s(t.quotas.nats[:])
 	c.i64s(t.quotas.since[:])
 	c.chances(t.quotas.p[:])
@@ -345,6 +351,7 @@ func (c *coder) standing(t *target) {
 	c.f64(&t.weight)
 	c.f64(&t.shed)
 	c.bool(&t.suspected)
+	c.bool(&t.warmed)
 	list(c, &t.overrides, mostOverrides, c.override)
 	if t.weight < 0 || t.weight > 1 {
 		c.err = errCheckpoint
@@ -417,7 +424,15 @@ func (c *coder) measure(m *measure) {
 			c.f64(v)
 		}
 	})
-	list(c, &m.season, 168, c.f32)
+	if there(c, &m.season) {
+		c.season(m.season)
+	}
+	list(c, &m.anchor.days, anchorDays, c.f32)
+	c.i64(&m.anchor.at)
+	c.least(&m.kin, 0)
+	if c.read {
+		m.anchor.refresh()
+	}
 }
 
 func (c *coder) origin(o *origin) {
@@ -447,6 +462,31 @@ func (c *coder) text(p *textPast) {
 			x.bins[f] = int16(b)
 		}
 	})
+}
+
+func (c *coder) season(s *season) {
+	for i := range s.mean {
+		c.f32(&s.mean[i])
+		c.f32(&s.n[i])
+		c.f32(&s.weeks[i])
+		if s.n[i] < 0 || s.weeks[i] < 0 {
+			c.err = errCheckpoint
+		}
+	}
+	c.int(&s.hour)
+	c.f64(&s.sum)
+	c.least(&s.count, 0)
+	c.least(&s.ill, 0)
+	if s.hour < -1 || s.hour >= weekHours {
+		c.err = errCheckpoint
+		return
+	}
+	c.int(&s.phase)
+	c.f64(&s.level)
+	c.f64(&s.swing)
+	for i := range s.shape {
+		c.f32(&s.shape[i])
+	}
 }
 
 func (c *coder) pool(p *pool) {
@@ -494,6 +534,9 @@ func (c *coder) alarm(a *alarm, f family) {
 	c.f64(&a.peak)
 	c.i64(&a.peakAt)
 	c.i64(&a.shiftAt)
+	c.f64(&a.steady.effect)
+	c.i64(&a.steady.at)
+	c.i64(&a.steady.seen)
 	first, last := f.span()
 	if a.active && (a.hyp < first || a.hyp > last || a.severity < 1 || a.severity > 3) {
 		c.err, *a = errCheckpoint, alarm{}

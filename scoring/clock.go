@@ -83,7 +83,7 @@ func (t *target) times(f func(*int64)) {
 	for i := range t.streams {
 		f(&t.streams[i].at)
 	}
-	for _, at := range []*int64{&t.identityAt, &t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.localAt, &t.since, &t.shedAt, &t.doubtFrom, &t.blamedAt, &t.askedAt, &t.togetherAt, &t.look.probedAt, &t.look.toldAt, &t.burst.at,
+	for _, at := range []*int64{&t.identityAt, &t.renewedAt, &t.firstAt, &t.lastAt, &t.seenAt, &t.cleanAt, &t.localAt, &t.since, &t.shedAt, &t.doubtFrom, &t.blamedAt, &t.askedAt, &t.togetherAt, &t.look.probedAt, &t.look.toldAt, &t.burst.at,
 		&p.at, &p.creditAt, &p.from, &p.until} {
 		f(at)
 	}
@@ -98,6 +98,8 @@ func (t *target) times(f func(*int64)) {
 		f(&t.fam[i].raisedAt)
 		f(&t.fam[i].peakAt)
 		f(&t.fam[i].shiftAt)
+		f(&t.fam[i].steady.at)
+		f(&t.fam[i].steady.seen)
 	}
 	for i := range t.exits {
 		f(&t.exits[i])
@@ -131,6 +133,7 @@ func (s *series) times(f func(*int64)) {
 		}
 		f(&m.lastAt)
 		f(&m.prevAt)
+		f(&m.anchor.at)
 		for i := range m.pend {
 			f(&m.pend[i].at)
 		}

@@ -20,6 +20,36 @@ func (e *Engine) noteIdentity(t *target, o *bellwether.Observation, at int64) {
 		return
 	}
 	t.identityAt = max(t.identityAt, at)
+	if o.Signals[identityModel] != 0 && t.learning() {
+		t.renew(o)
+	}
+}
+
+// renew begins a new generation of what is usual for the canary of o: another
+// model answers.
+func (t *target) renew(o *bellwether.Observation) {
+	t.renewedAt = t.identityAt
+	for _, s := range t.series {
+		if s.origin != fromProbe || s.vantage != o.Vantage || s.canary != o.Canary {
+			continue
+		}
+		for _, m := range s.measures {
+			if m != nil {
+				m.renew()
+			}
+		}
+		s.text = nil
+	}
+	for f := famErrors; f < families; f++ {
+		if c := f.class(); c == counts {
+			continue
+		}
+		t.bank.clear(f)
+		first, last := f.span()
+		for _, s := range t.series {
+			clear(s.nats[first : last+1])
+		}
+	}
 }
 
 // identityWitness reports whether a change of identity confirms hypothesis i.

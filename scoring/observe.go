@@ -31,6 +31,7 @@ type reading struct {
 	clean   bool    // a probe that answered well and speaks for no hypothesis
 	calls   float64 // calls whose success was looked at
 	failed  float64 // those of them that failed
+	worse   float64 // how much it speaks for errors 30 % against errors 3 %
 	badSane bool
 	oddText bool
 	p0      float64 // of a probe: the usual rate of failures
@@ -40,6 +41,9 @@ type reading struct {
 // score takes in one call of a probe.
 func (e *Engine) score(t *target, o *bellwether.Observation, at int64, outcome bellwether.Outcome) {
 	r := reading{at: at}
+	if t.scored == 0 {
+		e.expect(t)
+	}
 	s := t.find(o, fromProbe, e.now)
 	e.follow(t, s, o)
 	t.cleanAt = max(t.cleanAt, at)
@@ -95,7 +99,7 @@ func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.
 	p0 := bucketP(t.avail.bucket)
 	null := p0
 	if t.answered() { // else there is no health in which failures could cluster
-		null = t.burst.null(p0, r.at)
+		null = t.burst.null(p0, t.prior.burst, r.at)
 	}
 	for i := errors3; i <= errors97; i++ {
 		if e.set.may[i] == ignored {
@@ -109,6 +113,7 @@ func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.
 			r.ell[i] = math.Log((1 - p1) / (1 - q))
 		}
 	}
+	r.worse = worseErrors(p0, bad)
 	r.p0, r.null = p0, null
 	one := tally{at: r.at, n: 1, worst: outcomeIndex(outcome)}
 	r.calls = 1
@@ -124,6 +129,15 @@ func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.
 		}
 	}
 	t.burst.see(r.at, bad)
+}
+
+// worseErrors is what a call says for errors 30 % against errors 3 %.
+func worseErrors(p0 float64, bad bool) float64 {
+	small, large := faultRate(table[errors3].p1, p0), faultRate(table[errors30].p1, p0)
+	if bad {
+		return math.Log(large / small)
+	}
+	return math.Log((1 - large) / (1 - small))
 }
 
 // readSanity compares an answer's checks with the canary's usual.
@@ -214,7 +228,11 @@ func (e *Engine) readMeasure(t *target, s *series, r *reading, k kind, id string
 	}
 	if !m.ready() {
 		if t.learning() {
-			s.begin(k).begin(k, r.at, z)
+			m = s.begin(k)
+			if m.accepted == coldProbes-1 {
+				m.kin = e.kinSigma(t, s, k)
+			}
+			m.begin(k, r.at, z)
 			t.histogram(k).add(z)
 		}
 		return
@@ -318,8 +336,8 @@ func (e *Engine) finish(t *target, s *series, r *reading) {
 // signal, where no evidence is left against the signal, or always.
 func (t *target) release(s *series, always bool) {
 	if always || t.bank.quiet(famErrors) {
-		t.avail.release(priorErrors)
-		t.burst.rate.release(priorBurst)
+		t.avail.release(t.prior.errors)
+		t.burst.rate.release(t.prior.burst)
 		if s.passive {
 			s.avail.release(t.trafficPrior(s))
 		}

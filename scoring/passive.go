@@ -87,6 +87,7 @@ func (e *Engine) observeTraffic(t *target, o *bellwether.Observation, at, end in
 			r.ell[i] = (w.bad*math.Log(p1/p0) + w.good*math.Log((1-p1)/(1-p0))) / spread
 		}
 	}
+	r.worse = (w.bad*worseErrors(p0, true) + w.good*worseErrors(p0, false)) / spread
 	t.traffic.afford(&r.ell, end, seconds(end-at))
 	r.calls, r.failed = n, w.bad
 	t.calls.push(tally{at: at, n: float32(n), bad: float32(w.bad), worst: outcomeIndex(w.worst)})
@@ -251,7 +252,7 @@ func (t *target) trafficPrior(s *series) prior {
 	p := (bad + .5) / (n + 1)
 	if n < priorErrors.bad+priorErrors.good {
 		n = t.avail.good + t.avail.bad
-		mean := t.avail.mean(priorErrors)
+		mean := t.avail.mean(t.prior.errors)
 		p = math.Min(2*mean, math.Max(mean, priorErrors.bad/(priorErrors.bad+priorErrors.good)))
 	}
 	p = math.Max(p, leastTraffic)

@@ -62,12 +62,12 @@ var priorBurst = prior{1, 4}
 // null returns the probability of failure to assume in health for a probe at
 // the given time: p0, or after a failure what usually follows one, fading with
 // the gap.
-func (b *burst) null(p0 float64, at int64) float64 {
+func (b *burst) null(p0 float64, p prior, at int64) float64 {
 	if !b.failed {
 		return p0
 	}
 	gap := math.Max(0, seconds(at-b.at))
-	q := b.rate.mean(priorBurst)
+	q := b.rate.mean(p)
 	return math.Max(p0, p0+(q-p0)*math.Exp(-gap/burstTime))
 }
 

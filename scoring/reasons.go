@@ -23,10 +23,18 @@ func clock(ns int64) string { return stamp(ns).Format("15:04 UTC") }
 
 // words names the signal that f is about for people.
 func (t *target) words(f family) string {
-	if f == famFirst && t.plain {
-		return "total time"
+	switch f {
+	case famFirst, famJoint:
+		if t.plain {
+			return "total time"
+		}
+		return "first token"
+	case famInter:
+		return "inter-token"
+	case famLonger, famShorter:
+		return "output tokens"
 	}
-	return strings.NewReplacer("inter_token", "inter-token", "_", " ").Replace(string(wireSignal(t, f)))
+	return string(wireSignal(t, f))
 }
 
 // wireSignal is the signal that a family speaks about, on the wire.
@@ -109,6 +117,11 @@ func (e *Engine) reasons(t *target) []bellwether.Reason {
 	}
 	if len(rs) == 0 || t.verdict == bellwether.Unknown {
 		if r, ok := e.heldBack(t); ok {
+			rs = append(rs, r)
+		}
+	}
+	for _, reason := range [...]func(*target) (bellwether.Reason, bool){e.renewedReason, e.driftReason} {
+		if r, ok := reason(t); ok {
 			rs = append(rs, r)
 		}
 	}
@@ -277,7 +290,7 @@ func hypothesisWords(t *target, i int) string {
 // usualErrors is the usual rate of failed calls; -1 when none ever succeeded.
 func (t *target) usualErrors() float64 {
 	if t.avail.good > 0 {
-		return t.avail.mean(priorErrors)
+		return t.avail.mean(t.prior.errors)
 	}
 	for _, s := range t.series {
 		if s.passive && s.avail.good > 0 {

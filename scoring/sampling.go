@@ -141,6 +141,7 @@ func (e *Engine) suspect(t *target) {
 			e.lookAt(t, hyp)
 		}
 	}
+	e.warmUp(t)
 }
 
 // lookAt says how t is to be probed while it is suspected.

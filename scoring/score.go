@@ -14,7 +14,7 @@ import (
 func (t *target) health(i int) float64 {
 	switch f := table[i].family; f {
 	case famErrors:
-		p0 := t.avail.mean(priorErrors)
+		p0 := t.avail.mean(t.prior.errors)
 		return math.Min(1, (1-faultRate(table[i].p1, p0))/(1-p0))
 	case famFirst, famInter:
 		a := &t.fam[f]

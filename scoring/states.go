@@ -18,6 +18,7 @@ type alarm struct {
 	peak     float64 // most evidence so far, nats
 	peakAt   int64   // when it was reached
 	shiftAt  int64   // when a change too small to matter was last taken for normal
+	steady   lasting
 }
 
 // judge raises and worsens alarms by the evidence at hand.
@@ -25,6 +26,7 @@ func (e *Engine) judge(t *target, at int64) {
 	for f := famErrors; f < families; f++ {
 		e.judgeFamily(t, f, at)
 	}
+	e.acceptNormal(t, at)
 	if t.fam[famErrors].active || t.fam[famFirst].active || t.fam[famInter].active {
 		t.fam[famJoint] = alarm{}
 	}
@@ -72,7 +74,7 @@ func (e *Engine) judgeFamily(t *target, f family, at int64) {
 			e.shift(t, f, best, at)
 			return
 		}
-		*a = alarm{active: true, hyp: best, severity: 1, since: t.bank.since[best], raisedAt: at, shiftAt: a.shiftAt}
+		*a = alarm{active: true, hyp: best, severity: 1, since: t.bank.since[best], raisedAt: at, shiftAt: a.shiftAt, steady: a.steady.again(at)}
 		t.accuse(f)
 	case best > a.hyp && a.recovery == 0:
 		a.hyp = best
@@ -106,8 +108,10 @@ func (e *Engine) severity(t *target, f family, a *alarm) int {
 		p := t.callsSince(t.bank.since[a.hyp]).rate()
 		switch {
 		case past(errors97, downExtra) && p >= .8:
+			a.hyp = errors97
 			return 3
-		case past(errors30, failingExtra) || past(errors97, failingExtra) || p >= .2:
+		case t.bank.worse >= failingNats && (p >= sizeFailing || past(errors30, failingExtra) || past(errors97, failingExtra)):
+			a.hyp = max(a.hyp, errors30) // it is over when that is
 			return 2
 		}
 	case famSanity:
@@ -203,8 +207,8 @@ func (e *Engine) shift(t *target, f family, i int, at int64) {
 // shiftRates lets out of quarantine what was counted since the change.
 func (t *target) shiftRates(f family) {
 	if f == famErrors {
-		t.avail.release(priorErrors)
-		t.burst.rate.release(priorBurst)
+		t.avail.release(t.prior.errors)
+		t.burst.rate.release(t.prior.burst)
 		t.traffic.release()
 	}
 	for _, s := range t.series {
@@ -329,6 +333,13 @@ func (e *Engine) relent(t *target, f family, at int64) {
 			s.nats[i] = 0
 		}
 	}
+	if f == famErrors && a.hyp > errors3 && t.callsSince(a.since).rate() < sizeFailing {
+		// A few failures that came together look like a large fault; that it is
+		// over does not say that a small one is.
+		*a = alarm{active: true, hyp: errors3, severity: 1, since: a.since, raisedAt: at, shiftAt: a.shiftAt, steady: a.steady}
+		t.resume()
+		return
+	}
 	if a.severity > 1 && a.relapses > 0 {
 		a.severity--
 		a.hyp = max(first, a.hyp-1)
@@ -338,7 +349,7 @@ func (e *Engine) relent(t *target, f family, at int64) {
 		return
 	}
 	t.admit(f)
-	*a = alarm{shiftAt: a.shiftAt}
+	*a = alarm{shiftAt: a.shiftAt, steady: a.steady}
 	t.resume()
 	if t.verdict.Severity() == 0 {
 		t.recovering(at)
@@ -352,7 +363,7 @@ func (t *target) admit(f family) {
 	switch f {
 	case famErrors:
 		if w := &t.avail; w.waitBad < sizeErrors*(w.waitGood+w.waitBad) {
-			w.release(priorErrors)
+			w.release(t.prior.errors)
 		}
 		a := &t.fam[famErrors]
 		burst := a.peakAt-a.since < burstMost

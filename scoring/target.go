@@ -23,6 +23,7 @@ type target struct {
 	series []*series
 	avail  rate // of probes; passive streams have their own
 	burst  burst
+	prior  priors // of both
 	quota  rate
 	plain  bool // answers are not streamed: first token is the total
 
@@ -38,6 +39,7 @@ type target struct {
 	recent     ring[increments]
 	streams    [origins]stream // of feedback and the user's own signals
 	identityAt int64           // when another model, fingerprint or tokenizer last answered
+	renewedAt  int64           // when another model last began a new generation of baselines
 
 	scored   uint64 // probes that were scored
 	firstAt  int64  // the first of them
@@ -71,6 +73,7 @@ type target struct {
 	shed       float64 // how much more may be shed now
 	shedAt     int64
 	suspected  bool
+	warmed     bool // fast probes were asked for to learn what is usual
 	doubtFrom  int64
 	overrides  []bellwether.Override
 	life       life
@@ -164,6 +167,7 @@ type increments struct {
 
 func newTarget(bt bellwether.Target) *target {
 	t := &target{Target: bt, weight: 1, verdict: bellwether.Unknown, shown: bellwether.Unknown, shed: shedCap, group: -1}
+	t.prior = priors{errors: priorErrors, burst: priorBurst}
 	t.avail.refresh(priorErrors)
 	t.quota.refresh(priorQuota)
 	t.belief = newBelief()
