@@ -20,7 +20,7 @@ const (
 // Note is something about a target that is worth knowing and no outage.
 type Note struct {
 	At   time.Time `json:"at"`
-	Kind string    `json:"kind"` // identity.model, identity.mismatch, identity.fingerprint, identity.tokens, identity.ending, gone
+	Kind string    `json:"kind"` // identity.model, identity.mismatch, identity.fingerprint, identity.tokens, identity.ending, gone, listing, status ...
 	Text string    `json:"text"`
 }
 
@@ -53,6 +53,20 @@ func (n *notes) note(o *bellwether.Observation, f func() Facts) {
 			n.add(o.Target, Note{At: o.At.UTC(), Kind: string(s), Text: text})
 		}
 	}
+}
+
+// Note puts something worth knowing with a target. What was said within six
+// hours is not said again. It may be called concurrently.
+func (s *Server) Note(target string, x Note) {
+	if _, known := s.deps.Facts().target(target); !known {
+		return
+	}
+	s.notes.mu.Lock()
+	defer s.notes.mu.Unlock()
+	if s.notes.by == nil {
+		s.notes.by = map[string][]Note{}
+	}
+	s.notes.add(target, Note{At: x.At.UTC(), Kind: x.Kind, Text: cut(x.Text, textLimit)})
 }
 
 func (n *notes) add(target string, x Note) {

@@ -25,6 +25,9 @@ type Probing struct {
 	Sent    map[string]uint64 `json:"sent"`
 	Missed  uint64            `json:"missed"`
 	Skipped uint64            `json:"skipped"`
+	// Lookups count the requests since the start that are no probes: model_list
+	// and status_page, and of each how many failed. Of the server itself only.
+	Lookups map[string]uint64 `json:"lookups,omitempty"`
 	// MissedBy counts, by reason, the missed probes of this vantage that this
 	// server was told of since its own start. The server fills it in.
 	MissedBy map[string]uint64 `json:"missed_by_reason,omitempty"`

@@ -100,6 +100,8 @@ type Probing struct {
 	TotalBudget Budget `yaml:"total_budget"`
 	// Hosts that show whether our own network works: web addresses (a plain GET; any answer will do) or host:port (a TCP connection), asked every 30s and whenever a probe gets no answer at all. While none of them can be reached, failures speak against this vantage and not against targets. Two or more of different owners are best. Default none.
 	Controls []string `yaml:"controls"`
+	// Whether the providers' lists of models are left alone. By default each is asked for once a day, so that a model that is taken out of it is noted.
+	SkipModelLists bool `yaml:"skip_model_lists"`
 }
 
 // Budget bounds what probes may use in one day (UTC).

@@ -41,6 +41,7 @@ type app struct {
 	prober    *probes.Prober
 	guard     *probes.Guard  // doubts the prober
 	ledger    *probes.Ledger // what suspicion may spend
+	bulletins *probes.Bulletins
 	scheduler *probes.Scheduler
 	alerts    *alerts
 	dispatch  *alerting.Dispatcher
@@ -267,6 +268,10 @@ func (a *app) startProbing(cfg Config, warmup bool) error {
 	if err != nil {
 		return fmt.Errorf("probing: %w", err)
 	}
+	a.bulletins, err = probes.NewBulletins(prober, cfg.sources(), a.notice, probes.BulletinOptions{SkipModelLists: cfg.Probing.SkipModelLists, Log: a.log})
+	if err != nil {
+		return fmt.Errorf("probing: %w", err)
+	}
 	if a.ledger, err = probes.OpenLedger(filepath.Join(filepath.Dir(cfg.Store.File()), ledgerFile), cfg.Probing, a.log); err != nil {
 		return fmt.Errorf("probing: %w", err)
 	}
@@ -415,7 +420,7 @@ func (a *app) Run(ctx context.Context, more ...part) error {
 			[]part{{"router follows", a.router.Run}}) // its last report needs the API
 	}
 	stages = append(stages,
-		[]part{{"probing", a.scheduler.Run}, {"self-doubt", a.guard.Run}, {"api", serveHTTP(a.apiListener, a.server.Handler(), a.log)}, {"api streams", a.server.Run}},
+		[]part{{"probing", a.scheduler.Run}, {"self-doubt", a.guard.Run}, {"bulletins", a.bulletins.Run}, {"api", serveHTTP(a.apiListener, a.server.Handler(), a.log)}, {"api streams", a.server.Run}},
 		[]part{{"pipeline", a.pipeline.Run}},
 		[]part{{"alerts", a.alerts.Run}},
 		a.keepers())

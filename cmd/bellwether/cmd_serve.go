@@ -87,6 +87,7 @@ func (a *app) reload(ctx context.Context, file string) error {
 	if err := a.scheduler.Replace(jobs); err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
+	a.bulletins.Replace(cfg.sources())
 	if err := a.planWork(cfg); err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/bellwether-llm/bellwether/api"
@@ -49,7 +51,27 @@ func (a *app) planWork(cfg Config) error {
 
 // probing serves GET /v1/probing.
 func (a *app) probing() api.Probing {
-	return probingView(a.scheduler.Status(), a.guard.Health())
+	v := probingView(a.scheduler.Status(), a.guard.Health())
+	v.Lookups = a.bulletins.Counts()
+	return v
+}
+
+// sources are the providers with what they are asked about themselves.
+func (c *Config) sources() []probes.Source {
+	by := map[string][]probes.Target{}
+	for _, t := range c.probeTargets() {
+		by[t.Provider] = append(by[t.Provider], t)
+	}
+	var out []probes.Source
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		out = append(out, probes.Source{Provider: name, Targets: by[name], StatusPage: c.Providers[name].StatusPage})
+	}
+	return out
+}
+
+// notice puts what a provider says of itself with its target.
+func (a *app) notice(n probes.Notice) {
+	a.server.Note(n.Target, api.Note{At: n.At, Kind: n.Kind, Text: n.Text})
 }
 
 // grant serves the hellos of agents: the budgets of suspicion are one for all

@@ -12,6 +12,7 @@ import (
 	"github.com/bellwether-llm/bellwether/internal/conf"
 	"github.com/bellwether-llm/bellwether/internal/via"
 	"github.com/bellwether-llm/bellwether/llm"
+	"github.com/bellwether-llm/bellwether/probes"
 )
 
 // ProviderConfig is a company or server behind one wire protocol.
@@ -38,6 +39,8 @@ type ProviderConfig struct {
 	CertFile string `yaml:"cert_file"`
 	// KeyFile is the key of cert_file in PEM.
 	KeyFile string `yaml:"key_file"`
+	// StatusPage is the address of the provider's status page: of one made with statuspage.io's software (such as https://status.openai.com), or of an Atom or RSS feed. It is asked once a minute, for news only; what it says is noted with the provider's targets and never decides anything. Default none.
+	StatusPage string `yaml:"status_page"`
 	// Lineage is whose models these are, for the warning about routes that rest on one vendor. Default: openai for azure, else the provider's own name.
 	Lineage string `yaml:"lineage"`
 	// Regions give an address and key of its own to a region, by the name that targets use.
@@ -120,6 +123,11 @@ func (p ProviderConfig) validate(path string) []conf.Problem {
 		ps = append(ps, conf.Problem{Path: path, Text: "has no base_url", Remedy: "write base_url, or regions with one each"})
 	}
 	ps = append(ps, checkURL(path+".base_url", p.BaseURL)...)
+	if p.StatusPage != "" {
+		if err := probes.CheckStatusPage(p.StatusPage); err != nil {
+			ps = append(ps, conf.Problem{Path: path + ".status_page", Text: err.Error(), Remedy: "write an address such as https://status.openai.com"})
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Regions)) {
 		ps = append(ps, checkURL(path+".regions."+name+".base_url", p.Regions[name].BaseURL)...)
 	}
