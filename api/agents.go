@@ -193,6 +193,9 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request) error {
 	if faults := h.check(); len(faults) > 0 {
 		return unprocessable(faults...)
 	}
+	if h.Probing != nil { // what the config does not have is not remembered
+		h.Probing.Targets = s.configured(h.Probing.Targets)
+	}
 	if s.agents.greet(name, h, received) {
 		s.log.Info("agent", "name", name, "vantage", h.Vantage, "version", h.Version, "listed", slices.Contains(s.deps.Facts().Vantages, h.Vantage))
 	}

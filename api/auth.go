@@ -89,6 +89,15 @@ func (g *guard) identify(r *http.Request, now time.Time) (caller, error) {
 	return caller{}, errors.New("the session is over; log in again")
 }
 
+// private keeps what only bearers of a token may see out of caches that others
+// share: one of those may store what a cookie opened.
+func (g *guard) private(control string) string {
+	if g.open {
+		return control
+	}
+	return "private, " + control
+}
+
 // find looks a token up. It compares hashes with all keys in constant time, so
 // that time tells neither the token nor its place.
 func (g *guard) find(token string) (found key, ok bool) {

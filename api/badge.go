@@ -25,6 +25,9 @@ func (s *Server) badge(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Type", "image/svg+xml")
 	h.Set("Cache-Control", "max-age=30")
+	if !s.config.PublicStatus {
+		h.Set("Cache-Control", s.guard.private("max-age=30"))
+	}
 	h.Set("Expires", time.Now().Add(30*time.Second).UTC().Format(http.TimeFormat))
 	_, _ = w.Write([]byte(drawBadge(id, string(state)))) // the caller has gone; nothing to do
 	return nil

@@ -72,7 +72,7 @@ func (s *Server) checkExcluded(p *params, rw bellwether.RouteWeights, exclude []
 		known = append(known, t.Target)
 	}
 	for _, id := range exclude {
-		if !slices.Contains(known, id) {
+		if !slices.Contains(known, id) && len(p.faults) < mostFaults {
 			near := nearest(id, known)
 			if near != "" {
 				near = "; did you mean " + near + "?"

@@ -56,7 +56,22 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) revisions(w http.ResponseWriter, r *http.Request) error {
 	p := readParams(r)
-	return servePage(w, r, "revisions", p, p.page(), s.deps.Store.Revisions)
+	q := p.page()
+	q.Limit = s.revisionsAtOnce(q.Limit)
+	return servePage(w, r, "revisions", p, q, s.deps.Store.Revisions)
+}
+
+// mostRevisionBytes bounds what is held in memory of one page of revisions.
+const mostRevisionBytes = 16 << 20
+
+// revisionsAtOnce returns how many of want revisions are read at once. Each is
+// a whole document, which of many targets is long: as long as the current one.
+func (s *Server) revisionsAtOnce(want int) int {
+	e := s.deps.Board.current.Load()
+	if e.blank {
+		return want
+	}
+	return min(want, max(1, mostRevisionBytes/len(e.whole.body)))
 }
 
 func (s *Server) observations(w http.ResponseWriter, r *http.Request) error {

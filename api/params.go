@@ -193,13 +193,14 @@ func (p *params) page() bellwether.Query {
 // err returns everything that is wrong as one problem, or nil.
 func (p *params) err() error {
 	for name := range p.values {
-		if !slices.Contains(p.known, name) {
+		if !slices.Contains(p.known, name) && len(p.faults) < mostFaults {
 			p.fault(fmt.Sprintf("%.60s", name), "is not a parameter here; %s", suggest(name, p.known))
 		}
 	}
 	if len(p.faults) == 0 {
 		return nil
 	}
+	p.faults = p.faults[:min(len(p.faults), mostFaults)]
 	slices.SortFunc(p.faults, func(a, b Fault) int { return strings.Compare(a.Pointer, b.Pointer) })
 	pr := problem(http.StatusBadRequest, "%s of parameters", counted(len(p.faults), "fault"))
 	if len(p.faults) == 1 {

@@ -131,20 +131,30 @@ func (s *Server) series(w http.ResponseWriter, r *http.Request) error {
 	if _, ok := s.deps.Facts().target(q.Target); !ok {
 		return notFound("target", q.Target)
 	}
-	end, err := s.heavy(r)
+	v, err := s.readSeries(r, &q)
 	if err != nil {
 		return err
 	}
-	defer end()
+	return writeJSON(w, v)
+}
+
+// readSeries reads what q selects. Its turn among the requests that read much
+// ends with it: a caller that takes its answer slowly holds up nobody.
+func (s *Server) readSeries(r *http.Request, q *seriesQuery) (seriesView, error) {
 	v := seriesView{Target: q.Target, Signal: q.signal, From: q.From, To: q.To, Step: q.step.Seconds(), Steps: []weightStep{}}
-	if err := s.fillPoints(r.Context(), &q, &v); err != nil {
-		return fmt.Errorf("series of %s: %w", q.Target, err)
+	end, err := s.heavy(r)
+	if err != nil {
+		return v, err
 	}
-	if err := s.fillChanges(r.Context(), &q, &v); err != nil {
-		return fmt.Errorf("changes of %s: %w", q.Target, err)
+	defer end()
+	if err := s.fillPoints(r.Context(), q, &v); err != nil {
+		return v, fmt.Errorf("series of %s: %w", q.Target, err)
 	}
-	if err := s.fillSteps(r.Context(), &q, &v); err != nil {
-		return fmt.Errorf("weights of %s: %w", q.Target, err)
+	if err := s.fillChanges(r.Context(), q, &v); err != nil {
+		return v, fmt.Errorf("changes of %s: %w", q.Target, err)
+	}
+	if err := s.fillSteps(r.Context(), q, &v); err != nil {
+		return v, fmt.Errorf("weights of %s: %w", q.Target, err)
 	}
 	for _, u := range s.assessed()[q.Target].Usual {
 		if u.Signal == q.signal {
@@ -152,7 +162,7 @@ func (s *Server) series(w http.ResponseWriter, r *http.Request) error {
 			v.Usual = &u
 		}
 	}
-	return writeJSON(w, v)
+	return v, nil
 }
 
 // fillPoints adds up rollups, or raw observations where steps are finer.
@@ -264,22 +274,43 @@ func (s *Server) fillSteps(ctx context.Context, q *seriesQuery, v *seriesView) e
 			v.Steps = append(v.Steps, st)
 		}
 	}
-	within, next, err := s.deps.Store.Revisions(ctx, bellwether.Query{From: q.From, To: q.To, Oldest: true, Limit: mostSteps})
+	steps, whole, err := s.stepsWithin(ctx, q)
 	if err != nil {
 		return err
 	}
-	if next != "" {
+	if !whole {
+		steps = nil
 		for _, c := range v.Changes {
-			v.Steps = addStep(v.Steps, weightStep{At: c.At, Weight: finite(c.Weight), State: c.To, Score: finite(c.Score)})
+			steps = append(steps, weightStep{At: c.At, Weight: finite(c.Weight), State: c.To, Score: finite(c.Score)})
 		}
-		return nil
 	}
-	for i := range within {
-		if st, ok := stepOf(&within[i], q.Target); ok {
-			v.Steps = addStep(v.Steps, st)
-		}
+	for _, st := range steps {
+		v.Steps = addStep(v.Steps, st)
 	}
 	return nil
+}
+
+// stepsWithin reads the steps of the range, a page of revisions at a time;
+// whole is false where there are too many to read.
+func (s *Server) stepsWithin(ctx context.Context, q *seriesQuery) (steps []weightStep, whole bool, err error) {
+	query := bellwether.Query{From: q.From, To: q.To, Oldest: true}
+	for left := mostSteps; left > 0; left -= query.Limit {
+		query.Limit = s.revisionsAtOnce(left)
+		page, next, err := s.deps.Store.Revisions(ctx, query)
+		if err != nil {
+			return nil, false, err
+		}
+		for i := range page {
+			if st, ok := stepOf(&page[i], q.Target); ok {
+				steps = append(steps, st)
+			}
+		}
+		if next == "" {
+			return steps, true, nil
+		}
+		query.Cursor = next
+	}
+	return nil, false, nil
 }
 
 // addStep appends st unless nothing that shows as a step differs.

@@ -28,6 +28,9 @@ func nearest(name string, known []string) string {
 	best, found := 3, ""
 	name = name[:min(len(name), 100)]
 	for _, k := range known {
+		if away := len(k) - len(name); away >= best || -away >= best {
+			continue // so many edits at least
+		}
 		if d := edits(strings.ToLower(name), k); d < best && 2*d < len(name) {
 			best, found = d, k
 		}

@@ -159,7 +159,7 @@ func (s *Server) writeWeights(w http.ResponseWriter, e *edition, f following, kn
 	}
 	h := w.Header()
 	h.Set("ETag", s.etag(e, f))
-	h.Set("Cache-Control", fmt.Sprintf("max-age=%d, stale-if-error=%d", int(e.weights.TTL), int(e.weights.Hold)))
+	h.Set("Cache-Control", s.guard.private(fmt.Sprintf("max-age=%d, stale-if-error=%d", int(e.weights.TTL), int(e.weights.Hold))))
 	if known {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
