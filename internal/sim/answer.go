@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/bellwether-llm/bellwether/llm"
 )
@@ -62,15 +63,63 @@ func understand(req llm.Request) question {
 	} else {
 		q = read(text)
 	}
+	text = focusOf(text)
 	q.text, q.results = text, results
-	g := q.gist(strings.Join(append(results, text), "\n"))
 	if len(req.JSONSchema) > 0 {
-		q.fixed = bySchema(req.JSONSchema, g, false)
-	} else if len(results) == 0 {
-		if json, ok := byTemplate(text, g); ok {
+		q.fixed = bySchema(req.JSONSchema, q.gist(focusOf(strings.Join(append(results, text), "\n"))), false)
+	} else if len(results) == 0 && jsonWord.MatchString(text) {
+		if json, ok := byTemplate(text, q.gist(text)); ok {
 			q.fixed = json
 		}
 	}
+	return q
+}
+
+// maxRemembered bounds the questions of a [memory], and maxRememberedText the
+// length of each, in bytes.
+const (
+	maxRemembered     = 1024
+	maxRememberedText = 16 << 10
+)
+
+// memory remembers what was understood of questions, which canaries ask again
+// and again. Safe for concurrent use.
+type memory struct {
+	mu    sync.Mutex
+	known map[[2]string]question
+}
+
+// understand is [understand] for the price of a look where the same was asked
+// before, in one turn of words alone.
+func (m *memory) understand(req llm.Request) question {
+	var key [2]string
+	for i, msg := range req.Messages {
+		plain := msg.Parts == nil && msg.Raw == nil && len(msg.Text) <= maxRememberedText
+		switch {
+		case plain && msg.Role == llm.RoleSystem && i == 0:
+			key[0] = msg.Text
+		case plain && msg.Role == llm.RoleUser && i == len(req.Messages)-1:
+			key[1] = msg.Text
+		default:
+			return understand(req)
+		}
+	}
+	if key[1] == "" || len(req.JSONSchema) > 0 {
+		return understand(req)
+	}
+	m.mu.Lock()
+	q, ok := m.known[key]
+	m.mu.Unlock()
+	if ok {
+		return q
+	}
+	q = understand(req)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known == nil || len(m.known) >= maxRemembered {
+		m.known = map[[2]string]question{}
+	}
+	m.known[key] = q
 	return q
 }
 
@@ -139,10 +188,11 @@ var numerals = map[string]int{"five": 5, "six": 6, "seven": 7, "eight": 8, "nine
 	"forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "hundred": 100}
 
 // read understands one question. One that the tables do not know gets prose.
-func read(text string) question {
+func read(all string) question {
+	text := focusOf(all)
 	lower := strings.ToLower(text)
 	q := question{brief: brief.MatchString(text)}
-	if short, long, ok := solve(text); ok {
+	if short, long, ok := solve(all, text); ok {
 		q.short, q.long = short, long
 		return q
 	}

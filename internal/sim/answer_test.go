@@ -181,3 +181,20 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkUnderstand is the work before an answer's first token, which its
+// time must leave room for.
+func BenchmarkUnderstand(b *testing.B) {
+	notes := strings.Repeat("Shelf 12 holds the lamps with the code 4711, counted twice.\n", 128)
+	for name, q := range map[string]string{
+		"short": "What is the capital of France? Answer with one word.", "prose": "Tell me about gardens.", "long": notes + "What is the code of the violins? Answer with the number only.",
+		"megabyte": strings.Repeat(notes, 140) + "What is the code of the violins?",
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				understand(llm.Request{Messages: []llm.Message{{Role: "user", Text: q}}})
+			}
+		})
+	}
+}

@@ -54,6 +54,7 @@ func (s *Server) read(at place, r *http.Request, body []byte) (t task, err error
 	if t.speak == nil {
 		t.speak = codec
 	}
+	t.req.Stream = t.req.Stream && t.body == nil
 	return t, err
 }
 

@@ -16,7 +16,14 @@ type gist struct {
 	answered bool   // core is the answer
 	numbers  []string
 	nth      int // numbers given out so far
+	named    []string
+	placed   []string
+	looked   bool // named and placed are known
+	lookups  int
 }
+
+// maxLookups bounds how often a text is searched for a field's own number.
+const maxLookups = 64
 
 var (
 	numberIn   = regexp.MustCompile(`-?\b\d{1,15}(?:\.\d{1,9})?\b`)
@@ -40,6 +47,15 @@ func newGist(text, core string, answered bool) *gist {
 
 // names are the words that are written as names are, in order, each once.
 func (g *gist) names() []string {
+	if !g.looked {
+		g.looked = true
+		g.named = g.findNames()
+		g.placed = g.findPlaces()
+	}
+	return g.named
+}
+
+func (g *gist) findNames() []string {
 	var out []string
 	for _, n := range capitalsIn.FindAllString(g.text, 64) {
 		words := strings.Fields(n)
@@ -55,9 +71,14 @@ func (g *gist) names() []string {
 
 // places are names that a text speaks of as places, or that are known to be.
 func (g *gist) places() []string {
+	g.names()
+	return g.placed
+}
+
+func (g *gist) findPlaces() []string {
 	var out []string
 	after := placeAfter.FindAllStringSubmatch(g.text, 64)
-	for _, n := range g.names() {
+	for _, n := range g.named {
 		spoken := slices.ContainsFunc(after, func(m []string) bool { return m[1] == n })
 		if spoken || isCity(n) || capitals[strings.ToLower(n)] != "" {
 			out = append(out, n)
@@ -78,7 +99,7 @@ func isCity(name string) bool {
 // persons are the names that are no places.
 func (g *gist) persons() []string {
 	places := g.places()
-	return slices.DeleteFunc(g.names(), func(n string) bool { return slices.Contains(places, n) })
+	return slices.DeleteFunc(slices.Clone(g.names()), func(n string) bool { return slices.Contains(places, n) })
 }
 
 // fitting are the values for a field of a name, the likeliest first; none
@@ -90,7 +111,7 @@ func (g *gist) fitting(field string) []string {
 	}
 	switch {
 	case has("country", "nation"):
-		return slices.DeleteFunc(g.names(), func(n string) bool { return capitals[strings.ToLower(n)] == "" })
+		return slices.DeleteFunc(slices.Clone(g.names()), func(n string) bool { return capitals[strings.ToLower(n)] == "" })
 	case has("city", "location", "place", "town", "destination", "region", "where"):
 		return g.places()
 	case has("expression", "formula", "equation", "calc"):
@@ -133,6 +154,9 @@ func (g *gist) word(field string) string {
 func (g *gist) number(field string) (float64, bool) {
 	if v, err := strconv.ParseFloat(g.core, 64); err == nil && g.answered {
 		return v, true
+	}
+	if g.lookups++; g.lookups > maxLookups || len(field) > 100 {
+		return 1, false
 	}
 	near := regexp.MustCompile(`(?i)` + regexp.QuoteMeta(field) + `\W{1,3}(?:is |of |to )?(-?\d+(?:\.\d+)?)|(-?\d+(?:\.\d+)?) ?` + regexp.QuoteMeta(field))
 	if strings.EqualFold(field, "age") {

@@ -136,7 +136,9 @@ var (
 // look answers a question about the first picture that came with it: its
 // colour, or the digits in it. Pictures that are no PNG it does not see.
 func look(text string, parts []llm.Part) (q question, ok bool) {
-	q.brief = brief.MatchString(text)
+	if text = focusOf(text); len(parts) > 0 {
+		q.brief = brief.MatchString(text)
+	}
 	for _, p := range parts {
 		if p.Kind != llm.PartImage {
 			continue

@@ -58,7 +58,7 @@ func (s *Server) newPlan(t task, name modelName, region string, now time.Time) (
 		if c.choices, err = choicesOf(t.speak.Protocol(), t.req); err != nil {
 			return nil, err
 		}
-		c.asked = understand(t.req)
+		c.asked = s.memory.understand(t.req)
 	}
 	c.sample, c.dice = s.ledger.begin(name.Base, region, c.profile)
 	c.struck = s.faults.Load().striking(now, name.Base, region, c.dice.faults)

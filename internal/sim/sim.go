@@ -35,6 +35,7 @@ type Server struct {
 	opts   Options
 	codecs map[llm.Protocol]llm.Codec
 	ledger ledger
+	memory memory
 	faults atomic.Pointer[faultList]
 }
 

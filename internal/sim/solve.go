@@ -13,15 +13,31 @@ import (
 type solver func(text string) (short, long string, ok bool)
 
 // solvers are tried in order.
-var solvers = []solver{sortList, classify, rankPeople, whatBelongs, lookUp, writeCode}
+var solvers = []solver{sortList, classify, rankPeople, whatBelongs, writeCode}
 
-func solve(text string) (short, long string, ok bool) {
+// solve answers what is asked in the focus of a text, with notes from all of it.
+func solve(all, focus string) (short, long string, ok bool) {
 	for _, s := range solvers {
-		if short, long, ok = s(text); ok {
+		if short, long, ok = s(focus); ok {
 			return short, long, true
 		}
 	}
-	return "", "", false
+	return lookUp(all, focus)
+}
+
+// What is looked at of a text: a question stands at either end of it.
+const (
+	focusHead = 1 << 10
+	focusTail = 3 << 10
+	maxNotes  = 256 << 10 // in which values are looked up
+)
+
+// focusOf is the part of a long text that is read closely: both ends.
+func focusOf(text string) string {
+	if len(text) <= focusHead+focusTail {
+		return text
+	}
+	return strings.ToValidUTF8(text[:focusHead]+"\n"+text[len(text)-focusTail:], "")
 }
 
 var (
@@ -199,15 +215,15 @@ var whatIs = regexp.MustCompile(`(?i)\bwhat(?: is|'s| was) the (\pL+) (?:of|for)
 
 // lookUp finds a value in notes: "What is the code of the violins?" where a
 // note says "the violins with the code 7391".
-func lookUp(text string) (short, long string, ok bool) {
-	m := whatIs.FindStringSubmatchIndex(text)
-	if m == nil {
+func lookUp(all, focus string) (short, long string, ok bool) {
+	m := whatIs.FindStringSubmatch(focus)
+	if m == nil || len(m[0]) > 100 {
 		return "", "", false
 	}
-	what, of := strings.ToLower(text[m[2]:m[3]]), strings.ToLower(text[m[4]:m[5]])
+	what, of := strings.ToLower(m[1]), strings.ToLower(m[2])
 	value := regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(what) + `(?: of [\pL ]+?)?(?: is| was|:| =)? ([\pL\d][\pL\d-]*)`)
-	notes := text[:m[0]]
-	for _, s := range sentence.FindAllString(notes, 5000) {
+	notes := strings.ReplaceAll(all[:min(len(all), maxNotes)], m[0], "")
+	for s := range strings.FieldsFuncSeq(notes, func(r rune) bool { return strings.ContainsRune(".?!\n", r) }) {
 		if !strings.Contains(strings.ToLower(s), of) {
 			continue
 		}
