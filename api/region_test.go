@@ -146,3 +146,30 @@ func TestSocketsAndDecisionsKnowTheRegion(t *testing.T) {
 		}
 	})
 }
+
+func TestAPreviewKeepsPreferencesAndTheRollout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := distant(t, 0)
+		e, part := edition(2), 0.1
+		would := []float64{0.19, 0.76, 0.05}
+		ts := e.Routes["chat"].Targets
+		for i, now := range []float64{0.4465, 0.5035, 0.05} {
+			ts[i].Weight, ts[i].WouldShare, ts[i].Share = 1, &would[i], now
+		}
+		ts[0].Preference = 0.25
+		e.Routes["chat"] = bellwether.RouteWeights{Mode: bellwether.ModeNormal, Rollout: &part, Targets: ts}
+		w.board.Publish(e)
+		var got struct {
+			Targets []struct {
+				Target string
+				Then   float64 `json:"share_then"`
+			}
+		}
+		w.get("/v1/routes/chat/preview?down=claude-us").want(200).into(&got)
+		for i, want := range []float64{0.4465 + 0.1*(0.2-0.19), 0.5035 + 0.1*(0.8-0.76), 0.05 - 0.1*0.05} { // a tenth of the way to 0.2 : 0.8 : 0
+			if math.Abs(got.Targets[i].Then-want) > 1e-4 {
+				t.Errorf("%s: share would be %v, want %v", got.Targets[i].Target, got.Targets[i].Then, want)
+			}
+		}
+	})
+}
