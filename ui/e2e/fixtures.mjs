@@ -313,7 +313,7 @@ function probing(w, vantage, agent) {
   const sick = w.targets.filter((t) => ["degraded", "failing", "down"].includes(t.state));
   const none = { probes: 0, tokens: 0, usd: 0, unprobed: 0 };
   return {
-    vantage, agent, at: iso(Date.now()), jobs: w.targets.length, in_flight: 0, waiting: 0, sent: { schedule: 8640, suspicion: 212 }, missed: agent ? 3 : 0, skipped: 1, health: health(!!agent),
+    vantage, agent, at: iso(Date.now()), jobs: w.targets.length, in_flight: 0, waiting: 0, sent: { schedule: 8640, suspicion: 212 }, missed: agent ? 3 : 0, skipped: 1, health: health(!!agent), ...(agent ? {} : { lookups: { model_list: 120, model_list_failed: 2, status_page: 12 } }),
     ...(agent ? { missed_by_reason: { "no free slot to its provider in time": 2, "our own process or clock was late": 1 } } : {}),
     total_budget: agent ? { probes: 1000, usd: 1 } : { probes: 200000, tokens: 20000000, usd: 25 }, target_budget: { probes: 20000, usd: 5 },
     suspicion_today: agent ? { probes: 1000, tokens: 29000, usd: 0.41, unprobed: 57 } : { probes: 212, tokens: 6148, usd: 0.03, unprobed: 0 },

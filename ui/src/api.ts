@@ -302,6 +302,7 @@ export interface Probing {
   agent?: string; // none: the server itself
   missed: number;
   missed_by_reason?: Record<string, number>;
+  lookups?: Record<string, number>; // requests that are no probes, and how many of each failed
   health?: ProberHealth;
   total_budget: Budget;
   target_budget?: Budget;

@@ -2,7 +2,7 @@
 // themselves, what they could not send, and what suspicion used of its budgets.
 
 import { type Budget, type Probing, type ProberHealth, type Spent, get, time } from "./api";
-import { count, plural, seconds, span, usd } from "./format";
+import { count, plural, seconds, span, usd, words } from "./format";
 import { useEvery, useLoad } from "./load";
 import { When } from "./parts";
 
@@ -65,8 +65,25 @@ function Condition({ all }: { all?: Probing[] }) {
           </tbody>
         </table>
       </div>
+      {known.map((p) => p.lookups && lookups(p.lookups) && (
+        <p key={p.vantage} class="quiet small">
+          Beside probes, {p.vantage} asked for {lookups(p.lookups)}.
+        </p>
+      ))}
     </section>
   );
+}
+
+/** lookups says what was asked for that is no probe: "120 model lists (2 failed)". */
+export function lookups(all: Record<string, number>): string {
+  return Object.entries(all)
+    .filter(([name]) => !name.endsWith("_failed"))
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([name, n]) => {
+      const failed = all[`${name}_failed`] ?? 0;
+      return plural(n, words(name)) + (failed > 0 ? ` (${count(failed)} failed)` : "");
+    })
+    .join(" and ");
 }
 
 const ailments: Record<string, string> = {
