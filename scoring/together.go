@@ -17,10 +17,11 @@ const (
 	togetherRho = .3  // the correlation of latencies between targets in health
 )
 
-// groupBudget is ln(20 groups hypotheses): a tenth of the
-// budget, split over six groups of a target and five hypotheses, two targets
-// struck by each false alarm.
-const groupBudget = 6.397 // ln(20*6*5)
+// groupBudget is ln(20·6·5): a tenth of the budget, split over six groups of a
+// target and five hypotheses, two targets struck by each false alarm. Added to
+// the logarithm of the run length that one target is allowed it is the threshold
+// that holds for any ratios whose mean is at most 1.
+const groupBudget = 6.397
 
 // grave are the hypotheses that groups are judged by: large faults, which are
 // those that strike many at once.
@@ -68,7 +69,7 @@ func (e *Engine) condemn(t *target, g *group, i int, at int64) {
 	if f := table[i].family; f == famFirst || f == famInter {
 		sum /= 1 + togetherRho*float64(accusers-1)
 	}
-	extra := sum - onsetNats*float64(accusers-1) - (t.lnRun + groupBudget)
+	extra := sum - onsetNats*float64(accusers-1) - (allowedRun(e.set.falseAlarms, t.interval, 1) + groupBudget)
 	if extra < 0 {
 		return
 	}
