@@ -47,8 +47,9 @@ func readEmbedding(codec any, at place, body []byte) (task, error) {
 		t.req.Messages = append(t.req.Messages, llm.Message{Role: llm.RoleUser, Text: text})
 	}
 	t.body = func(p *plan) []byte {
-		a := llm.Embeddings{Model: p.model, Usage: &llm.Usage{Input: p.usage.Input}}
+		a := llm.Embeddings{Model: p.model, Usage: &llm.Usage{}}
 		for _, text := range r.Input {
+			a.Usage.Input += countPieces(text) // nothing is wrapped around texts that are not messages
 			if p.bent.empty {
 				break
 			}
