@@ -130,7 +130,8 @@ func hello() api.Hello {
 	offset := 0.25
 	return api.Hello{Vantage: "there", Version: "v1", Started: time.Now().UTC(), ClockOffset: &offset, ClockError: 0.01, Spooled: 12, SpooledBytes: 800,
 		Dropped: 3, Refused: 1, Plan: api.PlanInForce{Source: "server", Epoch: "e1", Revision: 1}, Troubles: []string{"no provider x here"},
-		Probing: &api.Probing{Jobs: 2, Sent: map[string]uint64{"schedule": 7}, Missed: 1,
+		Probing: &api.Probing{Jobs: 2, Sent: map[string]uint64{"schedule": 7}, Missed: 1, MaxInFlight: 256, Providers: []api.ProviderProbing{{Provider: "openai", InFlight: 1, MaxInFlight: 16}}, Lookups: map[string]uint64{"status_page": 3},
+			Health: &api.ProberHealth{Scheduling: &api.Delays{P50: 1e-5, P99: 1e-3, Max: 0.02}, Pauses: &api.Delays{}},
 			Today:   api.Spent{Probes: 4, Tokens: 99, USD: 0.5, Unprobed: 2},
 			Targets: []api.TargetProbing{{Target: "gpt-us", Interval: 5, Today: api.Spent{Unprobed: 2}}, {Target: "gpt-us"}, {Target: "stranger", Today: api.Spent{Unprobed: 2}}}}}
 }
@@ -208,7 +209,7 @@ func TestProbingIsShownOfEveryVantageAndAsMetrics(t *testing.T) {
 			}
 		}})
 		w.do("POST", "/v1/agents/frankfurt/hello", hello()).want(200).says(`"suspicion_budget":{"day":20777,"target":{},"total":{"probes":4,"usd":2.5}}`)
-		w.get("/v1/probing").want(200).says(`"granted":{"day":20777,"target":{},"total":{"probes":100}}`)
+		w.get("/v1/probing").want(200).says(`"max_in_flight":256,"providers":[{"provider":"openai","in_flight":1,"max_in_flight":16}]`, `"scheduling":{"p50_seconds":0.00001,"p99_seconds":0.001,"max_seconds":0.02}`, `"granted":{"day":20777,"target":{},"total":{"probes":100}}`)
 		w.get("/v1/probing").want(200).says(`{"vantage":"here","at":`, `"total_budget":{"probes":100,"usd":2.5}`, `"health":{"unwell":["controls"]`, `"max_files":1024`, `"vantage":"there","agent":"frankfurt"`, `"unprobed":2`)
 		w.get("/metrics").want(200).says(
 			`bellwether_suspicion_unprobed_today{agent="",vantage="here"} 5`, `bellwether_suspicion_spent_today{agent="frankfurt",unit="usd",vantage="there"} 0.5`,

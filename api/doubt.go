@@ -16,10 +16,23 @@ type ProberHealth struct {
 	PausedAt   time.Time `json:"paused_at,omitzero"`
 	Lag        float64   `json:"lag_seconds"` // at worst within the last minute
 	LongPauses uint64    `json:"long_gc_pauses"`
-	Files      int       `json:"files"`
-	MaxFiles   int       `json:"max_files"`
-	Doubted    uint64    `json:"doubted"` // observations marked since the start
+	// Scheduling is how long its goroutines waited for a processor, Pauses how
+	// long garbage collections stopped them, within the last minute.
+	Scheduling *Delays `json:"scheduling,omitempty"`
+	Pauses     *Delays `json:"gc_pauses,omitempty"`
+	Files      int     `json:"files"`
+	MaxFiles   int     `json:"max_files"`
+	Doubted    uint64  `json:"doubted"` // observations marked since the start
 }
+
+// Delays are percentiles of how long something waited, in seconds.
+type Delays struct {
+	P50 float64 `json:"p50_seconds"`
+	P99 float64 `json:"p99_seconds"`
+	Max float64 `json:"max_seconds"`
+}
+
+func (d *Delays) sound() bool { return d == nil || d.P50 >= 0 && d.P99 >= 0 && d.Max >= 0 }
 
 // ControlState is what came of asking one control last.
 type ControlState struct {
@@ -43,7 +56,7 @@ func (h *ProberHealth) sound() bool {
 	if h == nil {
 		return true
 	}
-	ok := len(h.Unwell) <= mostControls && len(h.Controls) <= mostControls && h.Files >= 0 && h.MaxFiles >= 0 && h.Lag >= 0
+	ok := len(h.Unwell) <= mostControls && len(h.Controls) <= mostControls && h.Files >= 0 && h.MaxFiles >= 0 && h.Lag >= 0 && h.Scheduling.sound() && h.Pauses.sound()
 	for _, w := range h.Unwell {
 		ok = ok && len(w) <= wordLimit
 	}

@@ -19,6 +19,9 @@ type Probing struct {
 	// a slot yet.
 	InFlight int `json:"in_flight"`
 	Waiting  int `json:"waiting"`
+	// MaxInFlight bounds InFlight; Providers are the bounds of each.
+	MaxInFlight int               `json:"max_in_flight,omitempty"`
+	Providers   []ProviderProbing `json:"providers,omitempty"`
 	// Sent, Missed and Skipped count since the scheduler's start: probes by
 	// trigger, scheduled ones that could not be sent in time, and those of
 	// suspicion left out because earlier ones were in flight.
@@ -66,6 +69,13 @@ type Spent struct {
 	Unprobed int     `json:"unprobed"`
 }
 
+// ProviderProbing is what is in flight to one provider, and how much may be.
+type ProviderProbing struct {
+	Provider    string `json:"provider"`
+	InFlight    int    `json:"in_flight"`
+	MaxInFlight int    `json:"max_in_flight"`
+}
+
 // TargetProbing is the part of one target.
 type TargetProbing struct {
 	Target   string    `json:"target"`
@@ -82,6 +92,10 @@ func (p *Probing) sound() bool {
 	ok := p.Jobs >= 0 && p.InFlight >= 0 && p.Waiting >= 0 && p.Today.sound() && p.Health.sound() && len(p.Targets) <= mostTargets && len(p.Sent) <= mostNames
 	for trigger := range p.Sent {
 		ok = ok && bellwether.ValidID(trigger)
+	}
+	ok = ok && p.MaxInFlight >= 0 && len(p.Providers) <= mostTargets
+	for _, x := range p.Providers {
+		ok = ok && len(x.Provider) <= wordLimit && x.InFlight >= 0 && x.MaxInFlight >= 0
 	}
 	for _, t := range p.Targets {
 		ok = ok && bellwether.ValidID(t.Target) && t.InFlight >= 0 && t.Interval >= 0 && t.Today.sound()

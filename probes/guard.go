@@ -71,6 +71,8 @@ type Guard struct {
 	lags    []float64 // of the last looks
 	clocked time.Time // of the last look, with its monotonic reading
 	looks   int
+	sched   delays
+	pauses  delays
 	// liars counts the rounds in a row that no control answered in and that an
 	// answer to a later probe gave the lie; caught says that the last is counted.
 	liars  int

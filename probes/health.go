@@ -25,6 +25,11 @@ type Health struct {
 	Lag        float64   `json:"lag_seconds"`
 	PausedAt   time.Time `json:"paused_at,omitzero"`
 	LongPauses uint64    `json:"long_gc_pauses"`
+	// Scheduling is how long our goroutines waited for a processor when they were
+	// ready; Pauses how long garbage collections stopped everything. Both within
+	// the last minute.
+	Scheduling Delays `json:"scheduling"`
+	Pauses     Delays `json:"gc_pauses"`
 	// Files are open of at most MaxFiles; 0 where the system does not say.
 	Files    int `json:"files"`
 	MaxFiles int `json:"max_files"`
@@ -66,6 +71,9 @@ func (g *Guard) look(now time.Time) {
 	h := &g.health
 	if g.looks++; g.looks%filesEvery == 1 {
 		h.Files, h.MaxFiles = openFiles()
+	}
+	if g.looks%delayEvery == 1 {
+		h.Scheduling, h.Pauses = g.sched.within(schedLatencies), g.pauses.within(gcPauses)
 	}
 	var lag time.Duration
 	if !g.clocked.IsZero() {

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -109,6 +110,18 @@ func host(base string) string {
 		return ""
 	}
 	return strings.ToLower(u.Host)
+}
+
+// providers are the lanes of providers, by name.
+func (s *slots) providers() []ProviderStatus {
+	var out []ProviderStatus
+	for key, l := range s.lanes {
+		if key.by == byProvider {
+			out = append(out, ProviderStatus{key.name, l.flying, s.limits[byProvider]})
+		}
+	}
+	slices.SortFunc(out, func(a, b ProviderStatus) int { return strings.Compare(a.Provider, b.Provider) })
+	return out
 }
 
 func (s *slots) full() bool { return s.all.flying >= s.total }

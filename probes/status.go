@@ -19,12 +19,15 @@ func newCounts() counts { return counts{sent: map[string]uint64{}} }
 // Status is a snapshot of what a scheduler does. Counters count since it was
 // made.
 type Status struct {
-	Jobs     int               `json:"jobs"`
-	InFlight int               `json:"in_flight"`
-	Waiting  int               `json:"waiting"` // due, without a slot yet
-	Sent     map[string]uint64 `json:"sent"`    // by trigger
-	Missed   uint64            `json:"missed"`  // scheduled probes that could not be sent in time
-	Skipped  uint64            `json:"skipped"` // probes of suspicion left out because earlier ones were in flight
+	Jobs     int `json:"jobs"`
+	InFlight int `json:"in_flight"`
+	Waiting  int `json:"waiting"` // due, without a slot yet
+	// MaxInFlight bounds InFlight; Providers are the bounds of each.
+	MaxInFlight int               `json:"max_in_flight"`
+	Providers   []ProviderStatus  `json:"providers"` // by name
+	Sent        map[string]uint64 `json:"sent"`      // by trigger
+	Missed      uint64            `json:"missed"`    // scheduled probes that could not be sent in time
+	Skipped     uint64            `json:"skipped"`   // probes of suspicion left out because earlier ones were in flight
 	// Today is what suspicion used of its budgets today (UTC).
 	Today Spent `json:"suspicion_today"`
 	// Bounds are what suspicion may spend here today; Granted is what others may
@@ -32,6 +35,13 @@ type Status struct {
 	Bounds  Allowance      `json:"bounds"`
 	Granted Allowance      `json:"granted"`
 	Targets []TargetStatus `json:"targets"` // by id
+}
+
+// ProviderStatus is what is in flight to one provider, and how much may be.
+type ProviderStatus struct {
+	Provider string `json:"provider"`
+	InFlight int    `json:"in_flight"`
+	Max      int    `json:"max_in_flight"`
 }
 
 // TargetStatus is the part of one target.
@@ -53,6 +63,7 @@ func (s *Scheduler) Status() Status {
 		Sent: maps.Clone(s.counts.sent), Missed: s.counts.missed, Skipped: s.counts.skipped,
 		Today: today.All, Bounds: s.ledger.Bounds(time.Now()), Granted: today.Granted,
 	}
+	st.MaxInFlight, st.Providers = s.slots.total, s.slots.providers()
 	targets := map[string]*TargetStatus{}
 	for _, e := range s.order {
 		name := e.job.Target.ID

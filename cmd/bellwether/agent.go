@@ -218,7 +218,10 @@ func probingView(st probes.Status, health probes.Health) api.Probing {
 	if g := grantView(st.Granted); st.Granted.Target != (probes.Budget{}) || st.Granted.Total != (probes.Budget{}) {
 		v.Granted = &g
 	}
-	v.Health = healthView(health)
+	v.Health, v.MaxInFlight = healthView(health), st.MaxInFlight
+	for _, p := range st.Providers {
+		v.Providers = append(v.Providers, api.ProviderProbing{Provider: p.Provider, InFlight: p.InFlight, MaxInFlight: p.Max})
+	}
 	for _, t := range st.Targets {
 		v.Targets = append(v.Targets, api.TargetProbing{Target: t.Target, InFlight: t.InFlight, Next: t.Next.UTC(), Interval: t.Interval, Today: spent(t.Today)})
 	}

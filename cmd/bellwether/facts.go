@@ -121,10 +121,15 @@ const ledgerFile = "suspicion-budget.ndjson"
 // healthView is a guard's snapshot as the API shows it.
 func healthView(h probes.Health) *api.ProberHealth {
 	v := &api.ProberHealth{Unwell: h.Unwell, Disbelieved: h.Disbelieved, Step: h.Step, SteppedAt: h.SteppedAt, PausedAt: h.PausedAt,
-		Lag: h.Lag, LongPauses: h.LongPauses, Files: h.Files, MaxFiles: h.MaxFiles, Doubted: h.Doubted}
+		Lag: h.Lag, LongPauses: h.LongPauses, Files: h.Files, MaxFiles: h.MaxFiles, Doubted: h.Doubted,
+		Scheduling: delaysView(h.Scheduling), Pauses: delaysView(h.Pauses)}
 	for _, c := range h.Controls {
 		v.Controls = append(v.Controls, api.ControlState{Control: c.Control, OK: c.OK, At: c.At, Seconds: c.Seconds, DNS: c.DNS,
 			Error: c.Error, Failures: c.Failures, LastOK: c.LastOK})
 	}
 	return v
+}
+
+func delaysView(d probes.Delays) *api.Delays {
+	return &api.Delays{P50: d.P50, P99: d.P99, Max: d.Max}
 }
