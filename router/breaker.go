@@ -18,7 +18,7 @@ type BreakerConfig struct {
 	Failures int `yaml:"failures"`
 	// Cooldown is how long a target is left alone before one request tries it again; it doubles with every trial that fails, and up to half of it is added at random. Default 1s.
 	Cooldown conf.Duration `yaml:"cooldown"`
-	// MaxCooldown bounds the doubling. Default 30s.
+	// MaxCooldown bounds the doubling. Default 10s.
 	MaxCooldown conf.Duration `yaml:"max_cooldown"`
 	// Ramp is how long a recovered target's traffic takes to grow from a tenth of its share to all of it. Default 20s.
 	Ramp conf.Duration `yaml:"ramp"`
@@ -28,7 +28,7 @@ type BreakerConfig struct {
 const (
 	defaultFailures    = 5
 	defaultCooldown    = time.Second
-	defaultMaxCooldown = 30 * time.Second
+	defaultMaxCooldown = 10 * time.Second
 	defaultRamp        = 20 * time.Second
 
 	breakerMemory = 10 * time.Second // time constant of the counts

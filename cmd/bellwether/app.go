@@ -416,7 +416,7 @@ func (a *app) Run(ctx context.Context, more ...part) error {
 	stages := [][]part{more}
 	if a.router != nil {
 		stages = append(stages,
-			[]part{{"router", serveHTTP(a.routerListener, a.router.Handler(), a.log)}},
+			[]part{{"router", func(ctx context.Context) error { return a.router.Serve(ctx, a.routerListener) }}},
 			[]part{{"router follows", a.router.Run}}) // its last report needs the API
 	}
 	stages = append(stages,

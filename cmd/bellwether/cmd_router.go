@@ -20,13 +20,15 @@ func newRouterCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "router --config FILE", Short: "Run the bundled OpenAI-compatible router alone", Args: cobra.NoArgs,
 		Long: `Runs the router alone. It follows the server in router.server; without one it
-routes by the base weights.`,
+routes by the base weights and its own breakers. SIGHUP and a change of the
+config file, or of a file that it names, reload targets and routes without
+touching an answer under way; a config that cannot be read leaves the old one.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := LoadConfig(file)
 			if err != nil {
 				return err
 			}
-			return runRouter(c.Context(), cfg, newLogger(c.ErrOrStderr(), false))
+			return runRouter(c.Context(), file, cfg, newLogger(c.ErrOrStderr(), false))
 		},
 	}
 	configFlag(c, &file)
@@ -43,12 +45,12 @@ func (c *Config) routerSetup() router.Setup {
 	var s router.Setup
 	for i, t := range c.probeTargets() {
 		s.Targets = append(s.Targets, router.Target{Target: t.Target, Endpoint: t.Endpoint, Protocol: t.Protocol, ModelName: t.ModelName,
-			Capabilities: c.Targets[i].Capabilities, ContextWindow: c.Targets[i].ContextWindow})
+			Keys: c.Providers[t.Provider].keys(t.Region), Capabilities: c.Targets[i].Capabilities, ContextWindow: c.Targets[i].ContextWindow, Traits: c.Targets[i].Traits})
 	}
 	for _, r := range c.routes() {
 		rc := c.Routes[r.Name]
 		s.Routes = append(s.Routes, router.Route{Route: r, FirstToken: rc.FirstTokenLimit.Std(),
-			Stall: rc.StallLimit.Std(), Total: rc.TotalLimit.Std()})
+			Stall: rc.StallLimit.Std(), Total: rc.TotalLimit.Std(), Conduct: rc.Conduct})
 	}
 	return s
 }
@@ -68,7 +70,7 @@ func newRouter(cfg Config, server string, token conf.Secret, log *slog.Logger) (
 
 func routerName(cfg Config) string { return firstOf(cfg.Router.Name, hostname(), "router") }
 
-func runRouter(ctx context.Context, cfg Config, log *slog.Logger) error {
+func runRouter(ctx context.Context, file string, cfg Config, log *slog.Logger) error {
 	cfg.Router.Listen = firstOf(cfg.Router.Listen, router.DefaultListen)
 	ln, err := listen("router.listen", cfg.Router.Listen)
 	if err != nil {
@@ -79,7 +81,30 @@ func runRouter(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return err
 	}
 	log.Info("router listens", "address", "http://"+ln.Addr().String(), "follows", firstOf(cfg.Router.Server, "nobody: base weights"))
-	return runStages(ctx, []part{{"router", serveHTTP(ln, rt.Handler(), log)}}, []part{{"router follows", rt.Run}})
+	return runStages(ctx,
+		[]part{{"reload", func(ctx context.Context) error { return watchRouter(ctx, rt, file, &cfg, log) }}},
+		[]part{{"router", func(ctx context.Context) error { return rt.Serve(ctx, ln) }}},
+		[]part{{"router follows", rt.Run}})
+}
+
+// watchRouter puts targets and routes in force whenever the config changes.
+func watchRouter(ctx context.Context, rt *router.Router, file string, cfg *Config, log *slog.Logger) error {
+	return onChange(ctx, func() fileStamps { return cfg.read }, func() {
+		next, err := LoadConfig(file)
+		if err == nil {
+			next.Router.Listen = firstOf(next.Router.Listen, router.DefaultListen)
+			if kept := keepSettled(&next, cfg, "router"); len(kept) > 0 {
+				log.Warn("some sections take effect only after a restart", "sections", kept)
+			}
+			err = rt.Replace(next.routerSetup())
+		}
+		if err != nil {
+			log.Error("config not reloaded; the old one stays in force", "err", err)
+			return
+		}
+		*cfg = next
+		log.Info("config reloaded", "file", file, "targets", len(next.Targets), "routes", len(next.Routes))
+	})
 }
 
 // listen opens a listener, or says which setting to change.

@@ -208,6 +208,7 @@ func (c *Config) validateTargets() []conf.Problem {
 		if !(t.Price.Input >= 0 && t.Price.Output >= 0) {
 			bad("price", "is below zero", "write USD per million tokens")
 		}
+		ps = append(ps, t.validate(at)...)
 	}
 	return ps
 }

@@ -84,7 +84,7 @@ func TestSecretsComeFromFilesAndEnvironmentAndNeverPrint(t *testing.T) {
 		if !strings.HasPrefix(key.Reveal(), "hunter2-") || strings.HasSuffix(key.Reveal(), "\n") {
 			t.Errorf("%s: the key is %q", written, key.Reveal())
 		}
-		if shown := fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg, cfg.Providers); strings.Contains(shown, "hunter2") {
+		if shown := fmt.Sprintf("%v %+v %#v %v", cfg, cfg, cfg, cfg.Providers); strings.Contains(shown, "hunter2") {
 			t.Errorf("%s: the key shows when the config is printed", written)
 		}
 	}

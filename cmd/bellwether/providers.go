@@ -13,6 +13,7 @@ import (
 	"github.com/bellwether-llm/bellwether/internal/via"
 	"github.com/bellwether-llm/bellwether/llm"
 	"github.com/bellwether-llm/bellwether/probes"
+	"github.com/bellwether-llm/bellwether/router"
 )
 
 // ProviderConfig is a company or server behind one wire protocol.
@@ -23,6 +24,8 @@ type ProviderConfig struct {
 	BaseURL string `yaml:"base_url"`
 	// APIKey is the key: ${NAME} reads the environment, file:/path reads a file. None for servers that want none.
 	APIKey conf.Secret `yaml:"api_key"`
+	// APIKeys are a pool of keys in place of api_key, each with limits of its own. The router spreads requests over them, leaves those alone that are at a limit, and those that the provider refuses; probes use the first.
+	APIKeys []router.Key `yaml:"api_keys"`
 	// APIVersion is azure's api-version or anthropic's version header. Default: the newest that this program knows.
 	APIVersion string `yaml:"api_version"`
 	// Headers are sent with every request.
@@ -56,6 +59,35 @@ type RegionConfig struct {
 	BaseURL string `yaml:"base_url"`
 	// APIKey of the region. Default: the provider's.
 	APIKey conf.Secret `yaml:"api_key"`
+	// APIKeys of the region, a pool. Default: the provider's, unless the region has an api_key.
+	APIKeys []router.Key `yaml:"api_keys"`
+}
+
+// keys returns the pool of keys for a region; none where there is one key.
+func (p ProviderConfig) keys(region string) []router.Key {
+	switch r := p.Regions[region]; {
+	case len(r.APIKeys) > 0:
+		return r.APIKeys
+	case r.APIKey != "":
+		return nil
+	}
+	return p.APIKeys
+}
+
+// validateKeys checks a pool of keys beside a single one.
+func validateKeys(at string, one conf.Secret, pool []router.Key) []conf.Problem {
+	var ps []conf.Problem
+	if one != "" && len(pool) > 0 {
+		ps = append(ps, conf.Problem{Path: at + ".api_keys", Text: "stands beside api_key", Remedy: "put that one into the list"})
+	}
+	for i, k := range pool {
+		place := fmt.Sprintf("%s.api_keys[%d]", at, i)
+		if k.Key == "" {
+			ps = append(ps, conf.Problem{Path: place, Text: "has no key", Remedy: "write key: ${NAME}"})
+		}
+		ps = append(ps, k.Limits.Validate(place+".")...)
+	}
+	return ps
 }
 
 // defaultBaseURL is a provider's public address.
@@ -78,6 +110,9 @@ func (p ProviderConfig) endpoint(region string) llm.Endpoint {
 		BaseURL: firstOf(r.BaseURL, p.BaseURL, defaultBaseURL(p.Protocol)),
 		Key:     firstOf(r.APIKey, p.APIKey), APIVersion: p.APIVersion, MaxTokensField: p.MaxTokensField,
 		Via: p.Way,
+	}
+	if pool := p.keys(region); len(pool) > 0 {
+		e.Key = pool[0].Key
 	}
 	if p.Protocol == llm.HTTP {
 		e.HTTP = &p.HTTP
@@ -123,6 +158,7 @@ func (p ProviderConfig) validate(path string) []conf.Problem {
 		ps = append(ps, conf.Problem{Path: path, Text: "has no base_url", Remedy: "write base_url, or regions with one each"})
 	}
 	ps = append(ps, checkURL(path+".base_url", p.BaseURL)...)
+	ps = append(ps, validateKeys(path, p.APIKey, p.APIKeys)...)
 	if p.StatusPage != "" {
 		if err := probes.CheckStatusPage(p.StatusPage); err != nil {
 			ps = append(ps, conf.Problem{Path: path + ".status_page", Text: err.Error(), Remedy: "write an address such as https://status.openai.com"})
@@ -130,6 +166,7 @@ func (p ProviderConfig) validate(path string) []conf.Problem {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Regions)) {
 		ps = append(ps, checkURL(path+".regions."+name+".base_url", p.Regions[name].BaseURL)...)
+		ps = append(ps, validateKeys(path+".regions."+name, p.Regions[name].APIKey, p.Regions[name].APIKeys)...)
 	}
 	return ps
 }
@@ -173,8 +210,24 @@ func redactURL(s string) string {
 // TargetConfig is a target and what it is able to do.
 type TargetConfig struct {
 	bellwether.Target `yaml:",inline"`
-	// Capabilities are what requests may need of it: vision, tools, json_schema, reasoning, logprobs.
+	// Capabilities are what requests may need of it: vision, tools, json_schema, reasoning, logprobs, and prefill (it goes on from an assistant's message that stands last). The router sends it nothing that needs another one. Default: not said, and everything but prefill is taken for granted.
 	Capabilities []string `yaml:"capabilities"`
 	// ContextWindow is the largest prompt plus answer, in tokens. 0: not known.
 	ContextWindow int `yaml:"context_window"`
+	// Traits are what the target is for, and what the router may give it.
+	router.Traits `yaml:",inline"`
+}
+
+// validate checks what the router is told of the target at the path.
+func (t TargetConfig) validate(at string) []conf.Problem {
+	ps := t.Traits.Validate(at + ".")
+	for i, name := range t.Capabilities {
+		if !slices.Contains(router.Capabilities(), name) {
+			ps = append(ps, conf.Problem{Path: fmt.Sprintf("%s.capabilities[%d]", at, i), Text: fmt.Sprintf("%q is no capability", name), Remedy: suggest(name, router.Capabilities())})
+		}
+	}
+	if t.ContextWindow < 0 {
+		ps = append(ps, conf.Problem{Path: at + ".context_window", Text: "is below zero", Remedy: "write tokens, or leave it out"})
+	}
+	return ps
 }

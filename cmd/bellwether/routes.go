@@ -12,6 +12,7 @@ import (
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/conf"
+	"github.com/bellwether-llm/bellwether/router"
 )
 
 // RouteConfig is a logical model: where its traffic goes.
@@ -30,12 +31,14 @@ type RouteConfig struct {
 	ShiftWhen map[bellwether.Signal]conf.Duration `yaml:"shift_when"`
 	// Rollout is the part of the traffic that follows the weights; the rest keeps the shares of the base weights: 10%, or 0.1. 0 is shadow mode: what would be done is shown, and nothing moves. Default 100%.
 	Rollout *Fraction `yaml:"rollout"`
-	// FirstTokenLimit is how long a streamed answer's first token may take before the next target is tried. Default 20s.
+	// FirstTokenLimit is how long a streamed answer's first token may take before the next target is tried. Default: three times what is usual for the target at worst, learned from its answers, between 2s and 20s; 20s while that is not known.
 	FirstTokenLimit conf.Duration `yaml:"first_token_limit"`
 	// StallLimit is how long a stream may fall silent after its first token. Default 15s.
 	StallLimit conf.Duration `yaml:"stall_limit"`
 	// TotalLimit is how long a request may take in all, every attempt included. Default 5m.
 	TotalLimit conf.Duration `yaml:"total_limit"`
+	// Conduct is what the bundled router does beyond that.
+	router.Conduct `yaml:",inline"`
 }
 
 // PreferConfig says how strongly a route favours, among the healthy targets of
@@ -143,6 +146,7 @@ func (c *Config) validateRoutes() []conf.Problem {
 		r := c.Routes[name]
 		r.validateTiers(known, bad)
 		r.validatePolicy(bad)
+		ps = append(ps, r.Conduct.Validate(at+".")...)
 	}
 	return ps
 }
