@@ -13,8 +13,9 @@ func newSimulateCommand() *cobra.Command {
 	var seed uint64
 	c := &cobra.Command{
 		Use: "simulate --listen ADDR", Short: "Run the simulated provider alone", Args: cobra.NoArgs,
-		Long: `Serves every model name in the wire formats of OpenAI (/v1), Azure (/openai),
-Anthropic (/v1/messages) and Gemini (/v1beta). A name may carry its latency:
+		Long: `Serves every model name in the wire formats of OpenAI (/v1: chat, Responses,
+completions, embeddings, images), Azure (/openai), Anthropic (/v1/messages), Gemini
+(/v1beta) and plain JSON (/http). A name may carry its latency:
 m?first_token=300ms&inter_token=20ms&tokens=20. /r/REGION before a path names the
 region. PUT /_faults takes a JSON list of faults, GET lists them, DELETE clears.`,
 		RunE: func(c *cobra.Command, _ []string) error {
