@@ -88,7 +88,11 @@ func TestEveryFaultStrikesWhatIsNoChatToo(t *testing.T) {
 				if err := s.SetFaults([]sim.Fault{{Kind: kind, Value: c.value}}); err != nil {
 					t.Fatal(err)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+				patience := time.Minute
+				if kind == sim.KindHang || kind == sim.KindStall {
+					patience = 100 * time.Millisecond
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				if r := cl.do(ctx, call.method, call.path, call.body); !c.want(r, healthy) {
 					t.Errorf("%s: %+v", name, r)
 				}
