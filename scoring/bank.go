@@ -1,5 +1,7 @@
 package scoring
 
+import "math"
+
 // bank holds the CUSUMs of one target: S = max(0, S + ell) for each hypothesis,
 // fed by all its series.
 type bank struct {
@@ -8,6 +10,7 @@ type bank struct {
 	n     [hypotheses]float64 // calls, or answers, since then; of the counted signals only
 	bad   [hypotheses]float64 // those of them that failed
 	worse float64             // evidence of errors 30 % against errors 3 %
+	calm  [hypotheses]calm
 }
 
 const mostNats = 1e6
@@ -18,7 +21,7 @@ func (b *bank) add(r *reading) {
 	for rest, i := r.says.next(); i >= 0; rest, i = rest.next() {
 		s := b.nats[i] + r.ell[i]
 		if s <= 0 {
-			b.forget(i)
+			b.zero(i)
 			continue
 		}
 		if b.nats[i] == 0 {
@@ -44,7 +47,22 @@ func (b *bank) count(i int, bad bool) {
 	}
 }
 
-func (b *bank) forget(i int) { b.nats[i], b.since[i], b.n[i], b.bad[i] = 0, 0, 0, 0 }
+func (b *bank) zero(i int) { b.nats[i], b.since[i], b.n[i], b.bad[i] = 0, 0, 0, 0 }
+
+// forget drops the evidence of hypothesis i, which is then no part of what is
+// usual in health.
+func (b *bank) forget(i int) {
+	b.zero(i)
+	b.calm[i].peak = 0
+}
+
+// restart drops all evidence.
+func (b *bank) restart() {
+	b.worse = 0
+	for i := range table {
+		b.forget(i)
+	}
+}
 
 // rate is the estimated rate of failure since the onset of hypothesis i.
 func (b *bank) rate(i int) float64 { return counted{n: b.n[i], bad: b.bad[i]}.rate() }
@@ -69,9 +87,15 @@ func (b *bank) clear(f family) {
 }
 
 // threshold returns the evidence at which hypothesis i of t raises an alarm,
-// before the witness rule. Series of one target may differ in how much their
-// signals vary; the highest threshold holds.
+// before the witness rule: the solved one, or a higher one where the target's own
+// clean history asks for it.
 func (e *Engine) threshold(t *target, i int) float64 {
+	return t.bank.calm[i].raise(e.solved(t, i), t.allowed(i))
+}
+
+// solved returns the threshold by the book. Series of one target may differ in
+// how much their signals vary; the highest threshold holds.
+func (e *Engine) solved(t *target, i int) float64 {
 	f, run, h := table[i].family, t.allowed(i), 0.0
 	switch {
 	case f == famErrors:
@@ -167,6 +191,20 @@ func (e *Engine) need(t *target, i int, at int64) float64 {
 	return h
 }
 
+// replay lets the target's clean history grow by one observation.
+func (t *target) replay(r *reading) {
+	most := calmMonths * month / seconds(t.interval)
+	for rest, i := r.says.next(); i >= 0; rest, i = rest.next() {
+		t.bank.calm[i].follow(t.bank.nats[i], most)
+	}
+}
+
+// chance counts an alarm that is over and was none as an excursion.
+func (b *bank) chance(i int, h float64) {
+	b.calm[i].peak = math.Max(b.calm[i].peak, h)
+	b.calm[i].end()
+}
+
 // witness names what else holds evidence against t beside hypothesis i: another
 // signal, or a second prompt, vantage or stream of the same signal; "" for
 // nothing.
@@ -214,6 +252,45 @@ func (s *series) holds(first, last int) bool {
 // add is the series' own part of the evidence.
 func (s *series) add(r *reading) {
 	for rest, i := r.says.next(); i >= 0; rest, i = rest.next() {
+		if s.nats[i] == 0 {
+			s.since[i] = r.at
+		}
 		s.nats[i] = min(max(0, s.nats[i]+r.ell[i]), mostNats)
 	}
+}
+
+const (
+	leastSingle = 3   // series that a single one may be lost among
+	singleNats  = 2.0 // the price of looking at each: about an eighth of the budget more
+)
+
+// single looks for one canary or vantage whose own evidence proves what that of
+// the others cancels in the sum: a fault of one in five is seen by one in five.
+// Failures of calls are every canary's. -1 for none.
+func (e *Engine) single(t *target, f family, at int64) (best int, since int64) {
+	best = -1
+	if f.class() == counts || f.class() == parts || len(t.series) < leastSingle {
+		return best, 0
+	}
+	first, last := f.span()
+	for i := first; i <= last; i++ {
+		for _, s := range t.series {
+			if !e.set.alarming.has(i) || s.nats[i] < t.allowed(i)-solveDepth+singleNats || s.nats[i] < e.need(t, i, at)+singleNats {
+				continue
+			}
+			if best < 0 || s.since[i] < since {
+				best, since = i, s.since[i]
+			}
+		}
+	}
+	return best, since
+}
+
+// most returns the evidence for hypothesis i, of all or of one series.
+func (t *target) most(i int) float64 {
+	x := t.bank.nats[i]
+	for _, s := range t.series {
+		x = max(x, s.nats[i])
+	}
+	return x
 }

@@ -264,6 +264,12 @@ func (c *coder) target(t *target) {
 	c.f64s(t.bank.n[:])
 	c.f64s(t.bank.bad[:])
 	c.least(&t.bank.worse, 0)
+	for i := range t.bank.calm {
+		x := &t.bank.calm[i]
+		for _, v := range []*float64{&x.peak, &x.n, &x.excess, &x.seen} {
+			c.least(v, 0)
+		}
+	}
 	c.f64s(t.quotas.nats[:])
 	c.i64s(t.quotas.since[:])
 	c.chances(t.quotas.p[:])
@@ -375,6 +381,9 @@ func (c *coder) series(s *series) {
 	c.rate(&s.sane)
 	c.rate(&s.avail)
 	c.f64s(s.nats[:])
+	c.i64s(s.since[:])
+	c.least(&s.start.bad, 0)
+	c.least(&s.start.good, 0)
 	c.f64(&s.live.z)
 	c.least(&s.live.n, 0)
 	c.least(&s.dear, 0)

@@ -126,6 +126,9 @@ func (t *target) times(f func(*int64)) {
 }
 
 func (s *series) times(f func(*int64)) {
+	for i := range s.since {
+		f(&s.since[i])
+	}
 	f(&s.lastAt)
 	for _, m := range s.measures {
 		if m == nil {

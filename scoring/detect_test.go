@@ -78,3 +78,33 @@ func TestFaultsAreSeenWithinAFewProbes(t *testing.T) {
 		})
 	}
 }
+
+// TestOneCanaryInFiveIsNotLostAmongTheOthers lets one canary's answers change
+// while those of the others are as ever, whose evidence would cancel it.
+func TestOneCanaryInFiveIsNotLostAmongTheOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 10*time.Second, nil)
+	w.canaries = []string{"a", "b", "c", "d", "e"}
+	w.ticks = -1
+	w.run(8 * time.Hour)
+	w.changes = nil
+	clear(w.probes)
+	w.fault = only("openai-us", func(o *bellwether.Observation) {
+		if o.Canary == "c" {
+			slower(o, 2, 1)
+		}
+	})
+	w.until(w.now.Add(20*time.Minute), func() bool { return w.state("openai-us").Severity() > 0 })
+	a := w.assess("openai-us")
+	t.Logf("%s after %d probes: %+v", a.State, w.probes["openai-us"], a.Reasons)
+	if a.State != bellwether.Degraded || w.probes["openai-us"] > 100 {
+		t.Errorf("one slow canary in five: %s after %d probes: %+v", a.State, w.probes["openai-us"], a.Evidence)
+	}
+	w.fault = only("nobody", nil)
+	if !w.until(w.now.Add(20*time.Minute), func() bool { return w.state("openai-us") == bellwether.Healthy }) {
+		t.Errorf("still %s twenty minutes after", w.state("openai-us"))
+	}
+	if n := w.alarms(); n != 1 {
+		t.Errorf("%d alarms, want one: %+v", n, w.changes)
+	}
+}

@@ -312,6 +312,9 @@ func (e *Engine) finish(t *target, s *series, r *reading) {
 	}
 	t.activate(r.says, &e.set)
 	t.bank.add(r)
+	if t.learning() {
+		t.replay(r)
+	}
 	s.add(r)
 	if t.lastAt == 0 {
 		t.belief = coldBelief(t.active&e.set.alarming, &e.set)

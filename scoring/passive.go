@@ -247,6 +247,9 @@ func (t *target) trafficCalls(but *series) (good, bad float64) {
 // that is expected of anything. It is worth 200 calls, and up to 500 when it
 // rests on 3000.
 func (t *target) trafficPrior(s *series) prior {
+	if s.start != (prior{}) {
+		return s.start
+	}
 	good, bad := t.trafficCalls(s)
 	n := good + bad
 	p := (bad + .5) / (n + 1)
@@ -258,4 +261,60 @@ func (t *target) trafficPrior(s *series) prior {
 	p = math.Max(p, leastTraffic)
 	worth := 200 + math.Min(300, n/10)
 	return prior{bad: p * worth, good: (1 - p) * worth}
+}
+
+const (
+	neverBetter = .2  // chance at which a stream may have begun as it is now
+	startWorth  = 100 // calls that its first ones are then worth
+)
+
+// atMost is the probability of at most n failures where mean are expected, after
+// Poisson.
+func atMost(n, mean float64) float64 {
+	term, sum := math.Exp(-mean), 0.0
+	for k := 0.0; k <= n; k++ {
+		sum += term
+		term *= mean / (k + 1)
+	}
+	return sum
+}
+
+// natural reports whether what alarms are only streams of traffic that were never
+// better: had they always failed as they do now, that so few failed before would
+// be no surprise. Their prompts are longer and stranger than canaries, and that is
+// what they are like; a stream that was well before is another matter.
+func (t *target) natural(i int) bool {
+	found := false
+	for _, s := range t.series {
+		switch {
+		case s.nats[i] < cleanNats:
+		case !s.passive:
+			return false
+		default:
+			w := &s.avail
+			p := w.waitBad / (w.waitGood + w.waitBad)
+			spread := t.traffic.spread()
+			if !(p < sizeFailing) || atMost(w.bad*spread, p*(w.good+w.bad)*spread) < neverBetter {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
+}
+
+// begin takes what streams have shown so far for what they are like, and starts
+// the evidence of f from zero.
+func (t *target) begin(f family) {
+	first, last := f.span()
+	for _, s := range t.series {
+		if s.passive && s.nats[first] >= cleanNats {
+			w := &s.avail
+			p := math.Max(leastTraffic, (w.waitBad+.5)/(w.waitGood+w.waitBad+1))
+			s.start = prior{bad: p * startWorth, good: (1 - p) * startWorth}
+		}
+		clear(s.nats[first : last+1])
+	}
+	t.bank.clear(f)
+	t.shiftRates(f)
 }

@@ -152,7 +152,7 @@ func (e *Engine) overlayReasons(t *target, rs []bellwether.Reason) []bellwether.
 
 // alarmReason writes the clause of one alarm.
 func (e *Engine) alarmReason(t *target, f family, a *alarm) bellwether.Reason {
-	r := bellwether.Reason{Signal: wireSignal(t, f), Evidence: nats(t.bank.nats[a.hyp])}
+	r := bellwether.Reason{Signal: wireSignal(t, f), Evidence: nats(t.most(a.hyp))}
 	switch f {
 	case famErrors:
 		r.Code, r.Text = "errors", countWords(t.callsSince(a.since), "calls failed", t.usualErrors())

@@ -52,15 +52,18 @@ func (e *Engine) judge(t *target, at int64) {
 func (e *Engine) judgeFamily(t *target, f family, at int64) {
 	a := &t.fam[f]
 	first, last := f.span()
-	best := -1
+	best, since := -1, int64(0)
 	for i := first; i <= last; i++ {
 		// No threshold lies lower, so none is solved before it is needed.
 		if (t.bank.nats[i] < t.allowed(i)-solveDepth && !e.joined(t, i, 0)) || (e.set.may[i] != acts && e.set.may[i] != caps) {
 			continue
 		}
 		if t.bank.nats[i] >= e.need(t, i, at) && (best < 0 || t.bank.nats[i] > t.bank.nats[best]) {
-			best = i
+			best, since = i, t.bank.since[i]
 		}
+	}
+	if best < 0 && !a.active {
+		best, since = e.single(t, f, at)
 	}
 	if best < 0 {
 		return
@@ -70,11 +73,15 @@ func (e *Engine) judgeFamily(t *target, f family, at int64) {
 		if f == famJoint && e.explained(t) {
 			return
 		}
-		if !e.sizeable(t, best, t.bank.since[best]) {
+		if f == famErrors && t.natural(best) {
+			t.begin(f)
+			return
+		}
+		if !e.sizeable(t, best, since) {
 			e.shift(t, f, best, at)
 			return
 		}
-		*a = alarm{active: true, hyp: best, severity: 1, since: t.bank.since[best], raisedAt: at, shiftAt: a.shiftAt, steady: a.steady.again(at)}
+		*a = alarm{active: true, hyp: best, severity: 1, since: since, raisedAt: at, shiftAt: a.shiftAt, steady: a.steady.again(at)}
 		t.accuse(f)
 	case best > a.hyp && a.recovery == 0:
 		a.hyp = best
@@ -348,7 +355,9 @@ func (e *Engine) relent(t *target, f family, at int64) {
 		t.resume()
 		return
 	}
-	t.admit(f)
+	if t.admit(f) {
+		t.bank.chance(a.hyp, e.threshold(t, a.hyp))
+	}
 	*a = alarm{shiftAt: a.shiftAt, steady: a.steady}
 	t.resume()
 	if t.verdict.Severity() == 0 {
@@ -356,48 +365,56 @@ func (e *Engine) relent(t *target, f family, at int64) {
 	}
 }
 
-// admit decides what was seen during an alarm that is over: a real fault
-// teaches nothing, but chance does. To drop what a false alarm was made of
-// would cut the pool's tail off, and make the next false alarm likelier.
-func (t *target) admit(f family) {
-	switch f {
-	case famErrors:
-		if w := &t.avail; w.waitBad < sizeErrors*(w.waitGood+w.waitBad) {
-			w.release(t.prior.errors)
-		}
-		a := &t.fam[famErrors]
-		burst := a.peakAt-a.since < burstMost
-		if burst {
-			t.traffic.release()
-		}
-		for _, s := range t.series {
-			if w := &s.avail; s.passive && (burst || w.waitBad < sizeErrors*(w.waitGood+w.waitBad)) {
-				w.release(t.trafficPrior(s))
-			}
-		}
-	case famSanity:
-		for _, s := range t.series {
-			if w := &s.sane; w.waitBad < sizeInsane*(w.waitGood+w.waitBad) {
-				w.release(priorInsane)
-			}
-		}
-	case famDisliked:
-		for _, s := range t.series {
-			if w := &s.avail; s.origin == fromFeedback && w.waitBad < sizeFeedback*w.mean(priorFeedback)*(w.waitGood+w.waitBad) {
-				w.release(priorFeedback)
-			}
-		}
-	case famStrange:
-		t.admitTexts()
-	case famJoint:
-		t.admitMeasure(kindFirst)
-		t.admitMeasure(kindInter)
-	default:
-		t.admitMeasure(f.kind())
+// admit decides what was seen during an alarm that is over, and reports whether
+// it was chance: a real fault teaches nothing, but chance does. To drop what a
+// false alarm was made of would cut the pool's tail off, and make the next false
+// alarm likelier.
+func (t *target) admit(f family) (chance bool) {
+	switch f.class() {
+	case counts:
+		return t.admitRates(f)
+	case texts:
+		return t.admitTexts()
+	case parts:
+		first, inter := t.admitMeasure(kindFirst), t.admitMeasure(kindInter)
+		return first && inter
 	}
+	return t.admitMeasure(f.kind())
 }
 
-func (t *target) admitMeasure(k kind) {
+func (t *target) admitRates(f family) (chance bool) {
+	a := &t.fam[f]
+	burst := f == famErrors && a.peakAt-a.since < burstMost
+	if burst {
+		t.traffic.release()
+	}
+	for _, s := range t.series {
+		switch {
+		case f == famErrors && s.passive:
+			chance = s.avail.admit(t.trafficPrior(s), sizeErrors, burst) || chance
+		case f == famSanity:
+			chance = s.sane.admit(priorInsane, sizeInsane, false) || chance
+		case f == famDisliked && s.origin == fromFeedback:
+			chance = s.avail.admit(priorFeedback, sizeFeedback*s.avail.mean(priorFeedback), false) || chance
+		}
+	}
+	if f == famErrors {
+		chance = t.avail.admit(t.prior.errors, sizeErrors, false) || chance
+	}
+	return chance
+}
+
+// admit lets what waits out of quarantine if it fails less than matters, or in
+// any case.
+func (r *rate) admit(p prior, size float64, always bool) bool {
+	if n := r.waitGood + r.waitBad; n == 0 || !always && r.waitBad >= size*n {
+		return false
+	}
+	r.release(p)
+	return true
+}
+
+func (t *target) admitMeasure(k kind) (chance bool) {
 	var ys []float64
 	for _, s := range t.series {
 		if m := s.measures[k]; m != nil {
@@ -406,7 +423,7 @@ func (t *target) admitMeasure(k kind) {
 			}
 		}
 	}
-	chance := math.Abs(medianOf(ys)) < t.sizeOf(k)
+	chance = math.Abs(medianOf(ys)) < t.sizeOf(k)
 	for _, s := range t.series {
 		switch m := s.measures[k]; {
 		case m == nil:
@@ -416,6 +433,7 @@ func (t *target) admitMeasure(k kind) {
 			m.pend = m.pend[:0]
 		}
 	}
+	return chance
 }
 
 // sizeOf is how far the middle of a measured signal must be off to matter.
@@ -457,7 +475,7 @@ func (t *target) resume() {
 // slowly each time.
 func (t *target) recovering(at int64) {
 	t.verdict = bellwether.Recovering
-	t.bank = bank{}
+	t.bank.restart()
 	for _, s := range t.series {
 		s.nats = [hypotheses]float64{}
 	}

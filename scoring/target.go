@@ -111,8 +111,10 @@ type series struct {
 	measures        [kinds]*measure // nil before their first value
 	text            *textPast       // nil before the first answer with features
 	sane            rate
-	avail           rate // of traffic; of feedback how often it is bad
+	avail           rate  // of traffic; of feedback how often it is bad
+	start           prior // of traffic that failed from its first calls on; else nothing
 	nats            [hypotheses]float64
+	since           [hypotheses]int64 // when they last left zero
 	live            pace
 	dear            float64        // what an answer costs, in input tokens
 	accuses         [families]bool // it spoke for the alarm that is in force

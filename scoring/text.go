@@ -175,7 +175,7 @@ func (p *textPast) drop() {
 }
 
 // admitTexts takes what waits after an alarm for usual if few of it is odd.
-func (t *target) admitTexts() {
+func (t *target) admitTexts() (chance bool) {
 	n, odd := 0, 0
 	for _, s := range t.series {
 		if s.text == nil {
@@ -188,13 +188,15 @@ func (t *target) admitTexts() {
 			}
 		}
 	}
+	chance = float64(odd) < sizeText*float64(n)
 	for _, s := range t.series {
-		if float64(odd) < sizeText*float64(n) {
+		if chance {
 			s.text.release()
 		} else {
 			s.text.drop()
 		}
 	}
+	return chance
 }
 
 // textWords says how answers were odd since an onset.

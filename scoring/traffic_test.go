@@ -218,3 +218,30 @@ func TestFiveSecondsOfFailingTrafficAreABurstAndNineAnOutage(t *testing.T) {
 		}
 	}
 }
+
+// TestAStreamThatAlwaysFailedALittleIsAsItIs starts routers whose real prompts
+// fail far more often than the canaries do, from their first call on.
+func TestAStreamThatAlwaysFailedALittleIsAsItIs(t *testing.T) {
+	t.Parallel()
+	for _, p := range []float64{.02, .05} {
+		w := warm(t, 15*time.Second, nil)
+		w.ticks = -1
+		w.traffic(2*time.Hour, w.everywhere(func() calls { return apart(p) }))
+		began := w.alarms()
+		ill := 0
+		for _, tgt := range w.config.Targets {
+			if w.state(tgt.ID).Severity() > 0 {
+				ill++
+			}
+		}
+		t.Logf("%v of the calls fail from the start: %d alarms at %d streams, %d ill two hours later", p, began, len(w.config.Targets), ill)
+		if began > 2 || ill > 1 {
+			t.Errorf("%v of the calls fail from the start: %d alarms, %d ill two hours later", p, began, ill)
+		}
+		w.changes = nil
+		w.traffic(5*time.Minute, map[string]calls{"gemini-eu": apart(.3)})
+		if s := w.state("gemini-eu"); s.Severity() == 0 {
+			t.Errorf("when 30 %% fail where %v did: %s", p, s)
+		}
+	}
+}
