@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"time"
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/api"
@@ -44,4 +45,27 @@ func ExampleNew() {
 	w, err := c.Weights(context.Background())
 	fmt.Println(w.Revision, err)
 	// Output: 1842 <nil>
+}
+
+// A router says what it sent where, and which requests it moved.
+func ExampleNew_routers() {
+	board := api.NewBoard()
+	server, err := api.New(api.Config{}, api.Deps{Board: board, Store: &shelf{}, Facts: someFacts})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	listener := httptest.NewServer(server.Handler())
+	defer listener.Close()
+	c, err := client.New(client.Config{Server: listener.URL, Name: "router-3", Region: "eu-west"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	c.Sent(map[string]map[string]int{"chat": {"gpt-us": 120, "claude-us": 30}}) // told while Watch runs
+	fmt.Println(c.Failovers(context.Background(), []bellwether.Failover{
+		{At: time.Now(), Route: "chat", From: "gpt-us", To: "claude-us", Why: bellwether.Overloaded, Count: 12, Served: 11},
+	}))
+	// Output: <nil>
 }
