@@ -131,7 +131,7 @@ func hello() api.Hello {
 	return api.Hello{Vantage: "there", Version: "v1", Started: time.Now().UTC(), ClockOffset: &offset, ClockError: 0.01, Spooled: 12, SpooledBytes: 800,
 		Dropped: 3, Refused: 1, Plan: api.PlanInForce{Source: "server", Epoch: "e1", Revision: 1}, Troubles: []string{"no provider x here"},
 		Probing: &api.Probing{Jobs: 2, Sent: map[string]uint64{"schedule": 7}, Missed: 1, MaxInFlight: 256, Providers: []api.ProviderProbing{{Provider: "openai", InFlight: 1, MaxInFlight: 16}}, Lookups: map[string]uint64{"status_page": 3},
-			Health: &api.ProberHealth{Scheduling: &api.Delays{P50: 1e-5, P99: 1e-3, Max: 0.02}, Pauses: &api.Delays{}},
+			Health:  &api.ProberHealth{Scheduling: &api.Delays{P50: 1e-5, P99: 1e-3, Max: 0.02}, Pauses: &api.Delays{}},
 			Today:   api.Spent{Probes: 4, Tokens: 99, USD: 0.5, Unprobed: 2},
 			Targets: []api.TargetProbing{{Target: "gpt-us", Interval: 5, Today: api.Spent{Unprobed: 2}}, {Target: "gpt-us"}, {Target: "stranger", Today: api.Spent{Unprobed: 2}}}}}
 }
