@@ -68,7 +68,7 @@ func (x *exchange) hedgeAfter(a *attempt) (time.Duration, bool) {
 	x.rt.purse(x.route.Name).deposit(h.MaxCost * x.weigh(a.up))
 	after := h.After.Std()
 	if after == 0 {
-		after, _ = a.up.pace.known(x.rt.now())
+		after = a.up.pace.usually(x.rt.now())
 	}
 	return after, after > 0 && x.left()&^(1<<a.cl.i) != 0
 }

@@ -22,6 +22,8 @@ type pace struct {
 	usual atomic.Int64 // 95th percentile, in nanoseconds; 0: not known
 	late  atomic.Int64 // 99th
 	last  atomic.Int64 // the last sample
+
+	published atomic.Int64 // 95th percentile by the server's probes, in nanoseconds; 0: not known
 }
 
 const (
@@ -62,20 +64,35 @@ func (p *pace) known(now int64) (p95, p99 time.Duration) {
 	return time.Duration(p.usual.Load()), time.Duration(p.late.Load())
 }
 
-// A first token later than lateFactor times the usual worst is a silence. A
-// prompt takes time to read: perPrompt for each of its tokens.
+// usually returns the 95th percentile of the time to the first token, from
+// real traffic, else from probes; 0 where neither knows.
+func (p *pace) usually(now int64) time.Duration {
+	if p95, _ := p.known(now); p95 > 0 {
+		return p95
+	}
+	return time.Duration(p.published.Load())
+}
+
+// A first token later than lateFactor times the usual worst is a silence;
+// probes, which are short and few, know only of nineteen in twenty. A prompt
+// takes time to read, each of its tokens.
 const (
 	lateFactor     = 3
+	probedFactor   = 5
 	leastFirst     = 2 * time.Second
 	perPromptToken = 500 * time.Microsecond
 )
 
 // limit returns how long a first token may take at a target, from what was
-// learned of it; most where that is nothing.
+// learned of it, or from the server's probes; most where that is nothing.
 func (p *pace) limit(now int64, promptTokens int, most time.Duration) time.Duration {
 	_, p99 := p.known(now)
+	late := lateFactor * p99
 	if p99 == 0 {
+		late = probedFactor * time.Duration(p.published.Load())
+	}
+	if late == 0 {
 		return most
 	}
-	return min(most, max(leastFirst, lateFactor*p99)+time.Duration(promptTokens)*perPromptToken)
+	return min(most, max(leastFirst, late)+time.Duration(promptTokens)*perPromptToken)
 }

@@ -1,7 +1,10 @@
 package router
 
 import (
+	"context"
+	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
@@ -53,6 +56,47 @@ func TestATargetThatBecameSlowerIsLearnedAnew(t *testing.T) {
 		now += second
 		p.add(now, limit) // as a first-token timeout does
 	}
+}
+
+// probing is a server that also says what is usual.
+type probing struct{ *server }
+
+func (probing) Usual(context.Context) (map[string]bellwether.Usual, error) {
+	return map[string]bellwether.Usual{"t0": {Signal: bellwether.FirstToken, P95: 1.5}, "t1": {P95: math.Inf(1)}, "gone": {P95: 1}}, nil
+}
+
+func TestAFirstTokenLimitIsLearnedFromTheServersProbesToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		setup, _ := tiers(.05, 1, 1)
+		for i := range setup.Targets {
+			setup.Targets[i].Protocol = "openai"
+		}
+		rt, err := New(Config{}, setup, Options{Follower: probing{newServer()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- rt.Run(ctx) }()
+		synctest.Wait()
+		ups := rt.setup.Load().ups
+		if got := ups["t0"].pace.limit(rt.now(), 0, 20*time.Second); got != 7500*time.Millisecond {
+			t.Errorf("with a published 95th percentile of 1.5 s the limit is %v, want 7.5 s", got)
+		}
+		if got := ups["t1"].pace.limit(rt.now(), 0, 20*time.Second); got != 20*time.Second {
+			t.Errorf("with nothing sensible published it is %v", got)
+		}
+		for range 64 {
+			ups["t0"].pace.add(rt.now(), time.Second)
+		}
+		if got := ups["t0"].pace.limit(rt.now(), 0, 20*time.Second); got > 3100*time.Millisecond {
+			t.Errorf("with traffic of its own it is %v, want what that says", got)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // teachOne lets a router learn one attempt.
