@@ -85,7 +85,11 @@ type TargetProbing struct {
 	Today    Spent     `json:"suspicion_today"`
 }
 
-const mostTargets = 20_000 // of which an agent may say something
+// Of so many an agent may say something.
+const (
+	mostTargets   = 20_000
+	mostProviders = 1000
+)
 
 // sound reports whether what an agent says of its scheduler can be shown.
 func (p *Probing) sound() bool {
@@ -93,7 +97,7 @@ func (p *Probing) sound() bool {
 	for trigger := range p.Sent {
 		ok = ok && bellwether.ValidID(trigger)
 	}
-	ok = ok && p.MaxInFlight >= 0 && len(p.Providers) <= mostTargets
+	ok = ok && p.MaxInFlight >= 0 && len(p.Providers) <= mostProviders
 	for _, x := range p.Providers {
 		ok = ok && len(x.Provider) <= wordLimit && x.InFlight >= 0 && x.MaxInFlight >= 0
 	}

@@ -182,7 +182,7 @@ const health = (ill) => ({
     { control: "https://one.example/", ok: true, at: ago(0.2), seconds: 0.021, failures: 0 },
     { control: "dns:resolver.example", ok: !ill, at: ago(0.2), seconds: 0.004, failures: ill ? 4 : 0, ...(ill ? { error: "i/o timeout" } : {}) },
   ],
-  ...(ill ? { clock_step_seconds: -75.2, clock_stepped_at: ago(4) } : {}), lag_seconds: ill ? 0.0214 : 0.0003, long_gc_pauses: 2, files: 61, max_files: 1024, doubted: ill ? 38 : 0,
+  ...(ill ? { clock_step_seconds: -75.2, clock_stepped_at: ago(4) } : {}), lag_seconds: ill ? 0.0214 : 0.0003, scheduling: { p50_seconds: 0.00001, p99_seconds: ill ? 0.004 : 0.0002, max_seconds: ill ? 0.021 : 0.0006 }, gc_pauses: { p50_seconds: 0, p99_seconds: 0, max_seconds: 0 }, long_gc_pauses: 2, files: 61, max_files: 1024, doubted: ill ? 38 : 0,
 });
 
 function routesOf(targets, sick) {
@@ -313,7 +313,7 @@ function probing(w, vantage, agent) {
   const sick = w.targets.filter((t) => ["degraded", "failing", "down"].includes(t.state));
   const none = { probes: 0, tokens: 0, usd: 0, unprobed: 0 };
   return {
-    vantage, agent, at: iso(Date.now()), jobs: w.targets.length, in_flight: 0, waiting: 0, sent: { schedule: 8640, suspicion: 212 }, missed: agent ? 3 : 0, skipped: 1, health: health(!!agent), ...(agent ? {} : { lookups: { model_list: 120, model_list_failed: 2, status_page: 12 } }),
+    vantage, agent, at: iso(Date.now()), jobs: w.targets.length, in_flight: agent ? 16 : 1, waiting: agent ? 2 : 0, max_in_flight: 256, providers: [{ provider: "openai", in_flight: agent ? 16 : 1, max_in_flight: 16 }], sent: { schedule: 8640, suspicion: 212 }, missed: agent ? 3 : 0, skipped: 1, health: health(!!agent), ...(agent ? {} : { lookups: { model_list: 120, model_list_failed: 2, status_page: 12 } }),
     ...(agent ? { missed_by_reason: { "no free slot to its provider in time": 2, "our own process or clock was late": 1 } } : {}),
     total_budget: agent ? { probes: 1000, usd: 1 } : { probes: 200000, tokens: 20000000, usd: 25 }, target_budget: { probes: 20000, usd: 5 },
     suspicion_today: agent ? { probes: 1000, tokens: 29000, usd: 0.41, unprobed: 57 } : { probes: 212, tokens: 6148, usd: 0.03, unprobed: 0 },

@@ -44,7 +44,7 @@ describe("probes", { skip: missing }, () => {
     assert.match(await page.textContent("section:has(#budgets-title)"), /On one target at most 20\u202f000 probes, \$5\.00 a day/);
     assert.match(await page.textContent("section:has(#health-title)"), /us-east asked for 120 model lists \(2 failed\) and 12 status pages/);
     assert.match(await row("#health-title + .scroll", "us-east"), /well.*all 2 answer.*steady.*61 of 1\u202f024/s);
-    assert.match(await page.textContent("#health-title + .scroll"), /no name can be resolved, the clock was set.*i\/o timeout, 4 times in a row.*set back by 1 min.*2: no free slot/s);
+    assert.match(await page.textContent("#health-title + .scroll"), /no name can be resolved, the clock was set.*i\/o timeout, 4 times in a row.*21 ms.*processor p99 4 ms, at worst 21 ms.*set back by 1 min.*16 of 256.*2 probes due, without a slot.*openai is full.*2: no free slot/s);
     assert.match(await page.textContent("#budgets-title + .scroll"), /29\u202f000, no limit/);
     assert.match(await row("#agents-title + .scroll", "mumbai"), /not under vantages.*away since.*2 min behind, corrected.*412.*12.*no provider openai/s);
     assert.match(await row("#agents-title + .scroll", "frankfurt"), /right.*nothing.*up to date/s);

@@ -301,6 +301,10 @@ export interface Probing {
   vantage: string;
   agent?: string; // none: the server itself
   missed: number;
+  in_flight: number;
+  waiting: number;
+  max_in_flight?: number;
+  providers?: { provider: string; in_flight: number; max_in_flight: number }[];
   missed_by_reason?: Record<string, number>;
   lookups?: Record<string, number>; // requests that are no probes, and how many of each failed
   health?: ProberHealth;
@@ -308,6 +312,13 @@ export interface Probing {
   target_budget?: Budget;
   suspicion_today: Spent;
   targets: { target: string; suspicion_interval_seconds?: number; suspicion_today: Spent }[];
+}
+
+/** Delays are percentiles of a wait within the last minute. */
+export interface Delays {
+  p50_seconds: number;
+  p99_seconds: number;
+  max_seconds: number;
 }
 
 /** ProberHealth is what a vantage's prober knows of its own condition. */
@@ -318,6 +329,8 @@ export interface ProberHealth {
   clock_step_seconds?: number;
   clock_stepped_at?: string;
   lag_seconds: number;
+  scheduling?: Delays; // how long its goroutines waited for a processor
+  gc_pauses?: Delays;
   long_gc_pauses: number;
   files: number;
   max_files: number;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Agent, ProbeResult, ProberHealth, Probing } from "./api";
 import { clock, gridOf } from "./canaries";
-import { condition, eachMay, lookups, unprobed } from "./prober";
+import { condition, eachMay, full, lookups, unprobed } from "./prober";
 
 const agent = (offset: number | undefined, how: string) => ({ clock_offset_seconds: offset, clock: how }) as Agent;
 
@@ -39,6 +39,10 @@ describe("the condition of a prober", () => {
   test("names what bounds suspicion on one target", () => {
     expect(eachMay({ probes: 1, usd: 5 })).toBe("On one target at most 1 probe, $5.00 a day.");
     expect(eachMay({})).toBe("");
+  });
+  test("names the providers that can take no more", () => {
+    expect(full({ providers: [{ provider: "a", in_flight: 4, max_in_flight: 4 }, { provider: "b", in_flight: 3, max_in_flight: 4 }] })).toEqual(["a"]);
+    expect(full({})).toEqual([]);
   });
   test("counts what is no probe", () => {
     expect(lookups({ model_list: 120, model_list_failed: 2, status_page: 1 })).toBe("120 model lists (2 failed) and 1 status page");

@@ -1,7 +1,7 @@
 // The condition of the probers, vantage by vantage: whether they are well
 // themselves, what they could not send, and what suspicion used of its budgets.
 
-import { type Budget, type Probing, type ProberHealth, type Spent, get, time } from "./api";
+import { type Budget, type Delays, type Probing, type ProberHealth, type Spent, get, time } from "./api";
 import { count, plural, seconds, span, usd, words } from "./format";
 import { useEvery, useLoad } from "./load";
 import { When } from "./parts";
@@ -35,6 +35,7 @@ function Condition({ all }: { all?: Probing[] }) {
               <th scope="col">controls</th>
               <th scope="col">own delay</th>
               <th scope="col">clock</th>
+              <th scope="col">in flight</th>
               <th scope="col">files open</th>
               <th scope="col">doubted</th>
               <th scope="col">not sent</th>
@@ -53,8 +54,19 @@ function Condition({ all }: { all?: Probing[] }) {
                 </td>
                 <td class="num" title={`at worst within the last minute; ${plural(p.health!.long_gc_pauses, "garbage collection")} stopped everything for over 5 ms`}>
                   {seconds(p.health!.lag_seconds)}
+                  {slow("processor", p.health!.scheduling)}
+                  {slow("memory", p.health!.gc_pauses)}
                 </td>
                 <td>{clockOf(p.health!)}</td>
+                <td class="num">
+                  {p.max_in_flight ? `${count(p.in_flight)} of ${count(p.max_in_flight)}` : count(p.in_flight)}
+                  {p.waiting > 0 && <span class="sub wrong">{plural(p.waiting, "probe")} due, without a slot</span>}
+                  {full(p).map((name) => (
+                    <span key={name} class="sub wrong">
+                      {name} is full
+                    </span>
+                  ))}
+                </td>
                 <td class="num">{p.health!.max_files > 0 ? `${count(p.health!.files)} of ${count(p.health!.max_files)}` : "not known"}</td>
                 <td class="num">{count(p.health!.doubted)}</td>
                 <td>
@@ -84,6 +96,20 @@ export function lookups(all: Record<string, number>): string {
       return plural(n, words(name)) + (failed > 0 ? ` (${count(failed)} failed)` : "");
     })
     .join(" and ");
+}
+
+/** slow tells of a wait of the last minute that was long enough to matter. */
+function slow(what: string, d: Delays | undefined) {
+  return d && d.max_seconds >= 0.001 && (
+    <span class="sub">
+      {what} p99 {seconds(d.p99_seconds)}, at worst {seconds(d.max_seconds)}
+    </span>
+  );
+}
+
+/** full names the providers that can take no further probe now. */
+export function full(p: Pick<Probing, "providers">): string[] {
+  return (p.providers ?? []).filter((x) => x.max_in_flight > 0 && x.in_flight >= x.max_in_flight).map((x) => x.provider);
 }
 
 const ailments: Record<string, string> = {
