@@ -101,6 +101,7 @@ func spooledIDs(t *testing.T, dir string) (ids []string) {
 }
 
 func TestAnAgentTakesItsPlanFromTheServerAndLooksHarderWithIt(t *testing.T) {
+	t.Parallel()
 	s, url := simulator(t)
 	dir := t.TempDir()
 	file, api, router := testConfig(t, dir, url)
@@ -165,6 +166,7 @@ func withVantages(t *testing.T, file string) {
 }
 
 func TestKilledAgentsNeitherLoseNorDoubleAnObservation(t *testing.T) {
+	t.Parallel()
 	_, url := simulator(t)
 	dir := t.TempDir()
 	file, api, router := testConfig(t, dir, url)
@@ -282,6 +284,7 @@ func slots(t *testing.T, all map[string]bellwether.Observation) map[string][]int
 }
 
 func TestAnAgentReloadsItsFileAndFollowsTheServersWithoutLosingOrDoublingAnObservation(t *testing.T) {
+	t.Parallel()
 	_, url := simulator(t)
 	dir := t.TempDir()
 	file, api, router := testConfig(t, dir, url)
@@ -367,6 +370,7 @@ func TestAnAgentReloadsItsFileAndFollowsTheServersWithoutLosingOrDoublingAnObser
 }
 
 func TestLateObservationsAreKeptAndNotScored(t *testing.T) {
+	t.Parallel()
 	_, url := simulator(t)
 	file, api, router := testConfig(t, t.TempDir(), url)
 	p := start(t, "serve", "--config", file)
@@ -389,6 +393,7 @@ func TestLateObservationsAreKeptAndNotScored(t *testing.T) {
 }
 
 func TestBudgetsOfSuspicionAreInTheMetrics(t *testing.T) {
+	t.Parallel()
 	_, url := simulator(t)
 	dir := t.TempDir()
 	file, api, router := testConfig(t, dir, url)

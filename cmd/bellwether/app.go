@@ -53,6 +53,7 @@ type app struct {
 	apiListener    net.Listener
 	routerListener net.Listener
 	simulated      bool // some of the history is invented
+	watch          stopwatch
 }
 
 // appOptions are what the demo sets beside a config.
@@ -413,14 +414,17 @@ func dialable(addr net.Addr) string {
 // things in first, then the pipeline, then what keeps them.
 func (a *app) Run(ctx context.Context, more ...part) error {
 	defer a.Close()
+	defer context.AfterFunc(ctx, a.watch.press)()
 	stages := [][]part{more}
 	if a.router != nil {
 		stages = append(stages,
 			[]part{{"router", func(ctx context.Context) error { return a.router.Serve(ctx, a.routerListener) }}},
 			[]part{{"router follows", a.router.Run}}) // its last report needs the API
 	}
+	// What the dispatcher does not get to waits in the outbox for the next start.
 	stages = append(stages,
-		[]part{{"probing", a.scheduler.Run}, {"self-doubt", a.guard.Run}, {"bulletins", a.bulletins.Run}, {"api", serveHTTP(a.apiListener, a.server.Handler(), a.log)}, {"api streams", a.server.Run}},
+		[]part{{"probing", a.scheduler.Run}, {"self-doubt", a.guard.Run}, {"bulletins", a.bulletins.Run}, {"dispatcher", a.dispatch.Run},
+			{"api", serveHTTP(a.apiListener, a.server.Handler(), &a.watch, a.log)}, {"api streams", a.server.Run}},
 		[]part{{"pipeline", a.pipeline.Run}},
 		[]part{{"alerts", a.alerts.Run}},
 		a.keepers())
@@ -429,7 +433,7 @@ func (a *app) Run(ctx context.Context, more ...part) error {
 
 // keepers stop last: they write what the others concluded.
 func (a *app) keepers() []part {
-	return []part{{"journal", a.journal.Run}, {"revisions", a.publisher.Run}, {"dispatcher", a.dispatch.Run}, {"store", a.store.Run}}
+	return []part{{"journal", a.journal.Run}, {"revisions", a.publisher.Run}, {"store", a.store.Run}}
 }
 
 // probe serves POST /v1/probes.

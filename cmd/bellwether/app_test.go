@@ -7,6 +7,7 @@ import (
 )
 
 func TestAServerThatEndsLeavesNothingBehindAndComesBackAsItWas(t *testing.T) {
+	t.Parallel()
 	_, url := simulator(t)
 	file, api, router := testConfig(t, t.TempDir(), url)
 	cfg, err := LoadConfig(file)

@@ -130,6 +130,7 @@ func (st *station) state(t *testing.T, target string) bellwether.Assessment {
 func outsideOnly(addr string) []string { return []string{addr, "http://" + addr + "/"} }
 
 func TestPullingTheNetworkCableBlamesTheVantageAndNoTarget(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		providers int
 		controls  func(string) []string
@@ -163,6 +164,7 @@ func TestPullingTheNetworkCableBlamesTheVantageAndNoTarget(t *testing.T) {
 }
 
 func TestATargetThatAloneCannotBeReachedIsDown(t *testing.T) {
+	t.Parallel()
 	for _, providers := range []int{1, 3} {
 		st := newStation(t, providers, outsideOnly)
 		st.run(t, 60)

@@ -215,7 +215,7 @@ func (d *demo) run(ctx context.Context) error {
 	parts = append(parts, part{"narrator", d.narrate})
 	simDone := make(chan error, 1)
 	simCtx, stopSim := context.WithCancel(context.Background())
-	go func() { simDone <- serveHTTP(d.simAddr, d.sim, d.app.log)(simCtx) }()
+	go func() { simDone <- serveHTTP(d.simAddr, d.sim, new(stopwatch), d.app.log)(simCtx) }()
 	err := d.app.Run(ctx, parts...)
 	stopSim()
 	<-simDone

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -114,30 +112,4 @@ func listen(setting, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: %w; free the port, or set another address", setting, err)
 	}
 	return ln, nil
-}
-
-// drainTime is how long requests under way may take once the program stops.
-const drainTime = 5 * time.Second
-
-// serveHTTP returns what serves h on ln until its context ends, then lets
-// requests under way finish for a while.
-func serveHTTP(ln net.Listener, h http.Handler, log *slog.Logger) func(context.Context) error {
-	return func(ctx context.Context) error {
-		srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-			MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
-		done := make(chan error, 1)
-		go func() { done <- srv.Serve(ln) }()
-		select {
-		case err := <-done:
-			return err
-		case <-ctx.Done():
-		}
-		drain, cancel := context.WithTimeout(context.Background(), drainTime)
-		defer cancel()
-		if err := srv.Shutdown(drain); err != nil {
-			_ = srv.Close() // some would not end in time
-		}
-		<-done
-		return nil
-	}
 }

@@ -28,7 +28,7 @@ region. PUT /_faults takes a JSON list of faults, GET lists them, DELETE clears.
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "simulated provider at http://%s\n", ln.Addr())
-			return serveHTTP(ln, s, newLogger(c.ErrOrStderr(), true))(c.Context())
+			return serveHTTP(ln, s, new(stopwatch), newLogger(c.ErrOrStderr(), true))(c.Context())
 		},
 	}
 	c.Flags().StringVar(&address, "listen", "127.0.0.1:8790", "`ADDRESS` to serve on")

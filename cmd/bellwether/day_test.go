@@ -72,9 +72,9 @@ type spent struct {
 	usd    float64
 }
 
-// dayOf runs the schedule of a config against the simulated provider for 24
+// dayOf runs the schedule of a config against the simulated provider for some
 // hours of virtual time: real scheduler, real prober, real wire.
-func dayOf(t *testing.T, cfg Config) map[[2]string]spent {
+func dayOf(t *testing.T, cfg Config, length time.Duration) map[[2]string]spent {
 	all := map[[2]string]spent{}
 	synctest.Test(t, func(t *testing.T) {
 		provider, err := sim.New(sim.Options{Seed: 1})
@@ -107,7 +107,7 @@ func dayOf(t *testing.T, cfg Config) map[[2]string]spent {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 24*time.Hour)
+		ctx, cancel := context.WithTimeout(context.Background(), length)
 		defer cancel()
 		if err := s.Run(ctx); err != nil {
 			t.Fatal(err)
@@ -121,8 +121,14 @@ func dayOf(t *testing.T, cfg Config) map[[2]string]spent {
 }
 
 func TestADayOfTheExampleCostsWhatCheckSays(t *testing.T) {
+	t.Parallel()
 	cfg := exampleConfig(t)
-	day := dayOf(t, cfg)
+	length := 24 * time.Hour
+	if raced {
+		length = 6 * time.Hour
+	}
+	part := length.Hours() / 24
+	day := dayOf(t, cfg, length)
 	prices := map[string]bellwether.Price{}
 	for _, x := range cfg.targets() {
 		prices[x.ID] = x.Price
@@ -130,6 +136,7 @@ func TestADayOfTheExampleCostsWhatCheckSays(t *testing.T) {
 	var said, cost float64
 	for _, l := range probes.Plan(cfg.Config, cfg.targets()) {
 		got := day[[2]string{l.Canary, l.Target}]
+		l.PerDay, l.Typical, l.WorstCase = l.PerDay*part, l.Typical*part, l.WorstCase*part
 		item := fmt.Sprintf("%s -> %s: %d probes cost %.5f USD, check says %.0f and %.5f, at most %.5f", l.Canary, l.Target, got.probes, got.usd, l.PerDay, l.Typical, l.WorstCase)
 		t.Log(item)
 		if math.Abs(float64(got.probes)-l.PerDay) > 1 {

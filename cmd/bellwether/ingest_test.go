@@ -44,6 +44,7 @@ func scored(n *int) sinks {
 }
 
 func TestASenderThatLeavesAndComesBackIsNotScoredTwice(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st, n := newGate(), 0
 		p := newPipeline(testEngine(t), 0, newJournal(st, quiet()), scored(&n), quiet())
@@ -70,6 +71,7 @@ func TestASenderThatLeavesAndComesBackIsNotScoredTwice(t *testing.T) {
 }
 
 func TestADuplicateIsAcknowledgedOnlyWhenTheFirstCopyIsOnDisk(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := newGate()
 		p := newPipeline(testEngine(t), 0, newJournal(st, quiet()), noSinks(), quiet())
@@ -96,6 +98,7 @@ func TestADuplicateIsAcknowledgedOnlyWhenTheFirstCopyIsOnDisk(t *testing.T) {
 }
 
 func TestWhatTheStoreRefusedIsNotScoredAgainWhenItComesAgain(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st, n := &shelf{err: errors.New("disk full")}, 0
 		p := newPipeline(testEngine(t), 0, newJournal(st, quiet()), scored(&n), quiet())
@@ -120,6 +123,7 @@ func TestWhatTheStoreRefusedIsNotScoredAgainWhenItComesAgain(t *testing.T) {
 }
 
 func TestNobodyWaitsForAPipelineThatHasStopped(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipeline(testEngine(t), 0, newJournal(&shelf{}, quiet()), noSinks(), quiet())
 		runPipeline(t, p, func() {})
@@ -139,6 +143,7 @@ func TestNobodyWaitsForAPipelineThatHasStopped(t *testing.T) {
 }
 
 func TestAnOverrideThatIsNotKeptIsNotInForce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := &shelf{err: errors.New("disk full")}
 		p := newPipeline(testEngine(t), 0, newJournal(st, quiet()), noSinks(), quiet())
@@ -156,6 +161,7 @@ func TestAnOverrideThatIsNotKeptIsNotInForce(t *testing.T) {
 }
 
 func TestOnePoisonedRecordCostsNobodyElseTheirs(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := newGate()
 		st.poison = "bad"
@@ -230,6 +236,7 @@ func TestAStoreThatGoesOnRefusingDoesNotHoldUpTheEnd(t *testing.T) {
 }
 
 func TestAfterACrashTheChangesOfReplayedRecordsAreRecorded(t *testing.T) {
+	t.Parallel()
 	_, url := simulator(t)
 	file, _, _ := testConfig(t, t.TempDir(), url)
 	cfg, err := LoadConfig(file)
@@ -270,6 +277,7 @@ func TestAfterACrashTheChangesOfReplayedRecordsAreRecorded(t *testing.T) {
 }
 
 func TestASuspicionOutlivesARestartAndEndsWithItsTarget(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var told []bellwether.Suspicion
 		s := noSinks()

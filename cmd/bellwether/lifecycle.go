@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // part is something that runs until its context ends and joins everything it
@@ -47,4 +52,49 @@ func startStage(stage []part, fail context.CancelCauseFunc) (stop func()) {
 		})
 	}
 	return func() { cancel(); wg.Wait() }
+}
+
+// How long requests under way may take once the program stops.
+const (
+	drainTime  = 5 * time.Second
+	leastDrain = time.Second // of what stops late, because others stopped before
+)
+
+// stopwatch knows when the program was told to end. Its zero value was not. The
+// parts that stop one after the other drain by the same watch, so that their
+// times do not add up.
+type stopwatch struct{ at atomic.Int64 }
+
+func (w *stopwatch) press() { w.at.CompareAndSwap(0, time.Now().UnixNano()) }
+
+// left is how long a part that stops now may take.
+func (w *stopwatch) left() time.Duration {
+	at := w.at.Load()
+	if at == 0 {
+		return drainTime
+	}
+	return max(leastDrain, drainTime-time.Since(time.Unix(0, at)))
+}
+
+// serveHTTP returns what serves h on ln until its context ends, then lets
+// requests under way finish for as long as the watch leaves.
+func serveHTTP(ln net.Listener, h http.Handler, w *stopwatch, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+			MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+		done := make(chan error, 1)
+		go func() { done <- srv.Serve(ln) }()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+		}
+		drain, cancel := context.WithTimeout(context.Background(), w.left())
+		defer cancel()
+		if err := srv.Shutdown(drain); err != nil {
+			_ = srv.Close() // some would not end in time
+		}
+		<-done
+		return nil
+	}
 }

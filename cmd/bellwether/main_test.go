@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +35,13 @@ const patience = 60 * time.Second
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	// Tests that start processes wait more than they work.
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		_ = flag.Set("test.parallel", "8")
 	}
 	goleak.VerifyTestMain(quietEnd{m})
 }
@@ -58,15 +67,24 @@ func simulator(t *testing.T) (*sim.Server, string) {
 	return s, srv.URL
 }
 
-// freePort returns an address on which nobody listens just now.
+// ports counts the addresses that were given away.
+var ports atomic.Uint32
+
+// freePort returns an address on which nobody listens just now. It is given
+// away once, and below the ports that the kernel gives to connections, so that
+// tests beside this one do not take it first.
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 12_000 {
+		n := 20_000 + (uint32(os.Getpid())*97+ports.Add(1))%12_000
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", n))
+		if err == nil {
+			defer func() { _ = ln.Close() }()
+			return ln.Addr().String()
+		}
 	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // testConfig writes a config of two targets of the simulated provider at url.
@@ -114,7 +132,7 @@ type program struct {
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	p := &program{cmd: exec.Command(os.Args[0], args...), out: &syncBuffer{}}
-	p.cmd.Env = append(os.Environ(), asProgram+"=1")
+	p.cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0") // the race detector's second of rest, at each end
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

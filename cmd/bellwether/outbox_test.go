@@ -105,6 +105,7 @@ func crashImage(t *testing.T, path string) string {
 }
 
 func TestAnIncidentsMessagesSurviveAKillAndArriveOnce(t *testing.T) {
+	t.Parallel()
 	chat := newChannel(alerting.KindOpened)
 	path := filepath.Join(t.TempDir(), "test.db")
 	st, stop := dispatching(t, path, chat)

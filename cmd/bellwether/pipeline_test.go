@@ -128,6 +128,7 @@ func observation(id string) bellwether.Observation {
 }
 
 func TestEverythingIsSequencedOnceAndAcknowledgedOnDisk(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := &shelf{}
 		p := newPipeline(testEngine(t), 41, newJournal(st, quiet()), noSinks(), quiet())
@@ -156,6 +157,7 @@ func TestEverythingIsSequencedOnceAndAcknowledgedOnDisk(t *testing.T) {
 }
 
 func TestAStoreThatRefusesIsToldToSendersAndDoesNotStopScoring(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := &shelf{err: errors.New("disk full")}
 		seen := 0

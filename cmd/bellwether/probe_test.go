@@ -48,6 +48,7 @@ func TestPercentilesAreByNearestRank(t *testing.T) {
 }
 
 func TestProbePrintsForPeopleForManyAndForMachines(t *testing.T) {
+	t.Parallel()
 	_, url := simulator(t)
 	file, _, _ := testConfig(t, t.TempDir(), url)
 
@@ -87,6 +88,7 @@ func TestProbePrintsForPeopleForManyAndForMachines(t *testing.T) {
 }
 
 func TestProbeThatFindsAnIllTargetSaysSoByItsExitCode(t *testing.T) {
+	t.Parallel()
 	s, url := simulator(t)
 	if err := s.SetFaults([]sim.Fault{{Kind: sim.KindStatus, Value: 503, Region: "us-east"}}); err != nil {
 		t.Fatal(err)
@@ -105,18 +107,20 @@ func TestProbeThatFindsAnIllTargetSaysSoByItsExitCode(t *testing.T) {
 	}
 }
 
-// canceling ends a context with the first thing written to it.
+// canceling ends a context with the first thing written to it. It has no other
+// way to be written to.
 type canceling struct {
-	bytes.Buffer
+	buf    bytes.Buffer
 	cancel context.CancelFunc
 }
 
 func (c *canceling) Write(p []byte) (int, error) {
 	c.cancel()
-	return c.Buffer.Write(p)
+	return c.buf.Write(p)
 }
 
 func TestInterruptedProbingPrintsWhatThereIs(t *testing.T) {
+	t.Parallel()
 	_, url := simulator(t)
 	file, _, _ := testConfig(t, t.TempDir(), url)
 	cfg, err := LoadConfig(file)
@@ -131,9 +135,12 @@ func TestInterruptedProbingPrintsWhatThereIs(t *testing.T) {
 	if !ok || ce.code != exitInterrupted {
 		t.Fatalf("runProbe = %v, want exit code %d", err, exitInterrupted)
 	}
-	mustContain(t, out.String(), "first token p50", "of 2000 probes")
-	if strings.Contains(out.String(), "canceled") {
-		t.Errorf("probes that were cut off are shown as results: %s", out.String())
+	mustContain(t, out.buf.String(), "first token p50", "of 2000 probes")
+	if n := strings.Count(out.buf.String(), "\n"); n > 20 {
+		t.Errorf("%d lines were printed after the interruption", n)
+	}
+	if strings.Contains(out.buf.String(), "canceled") {
+		t.Errorf("probes that were cut off are shown as results: %s", out.buf.String())
 	}
 }
 

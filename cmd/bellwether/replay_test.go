@@ -14,18 +14,18 @@ import (
 	"github.com/bellwether-llm/bellwether/internal/sim"
 )
 
-// recorded writes a quiet day of one target, then twenty refused calls, then
-// good ones again, as one observation a line.
+// recorded writes half a day of two targets, in whose evening the first refuses
+// ten minutes of calls, as one observation a line.
 func recorded(t *testing.T, dir string) string {
 	t.Helper()
-	start := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	day, err := sim.Day(sim.DayOptions{Seed: 7, Vantage: "test", Interval: 30 * time.Second, Start: start, End: start.Add(24 * time.Hour),
+	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	day, err := sim.Day(sim.DayOptions{Seed: 7, Vantage: "test", Interval: 30 * time.Second, Start: start, End: start.Add(12 * time.Hour),
 		Targets:  []bellwether.Target{{ID: "first", Provider: "one", Model: "gpt-4o", Region: "us-east"}, {ID: "second", Provider: "two", Model: "claude-haiku", Region: "eu-west"}},
 		Canaries: []sim.DayCanary{{Name: "hello", Prompt: "Count to 12."}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ill, well := start.Add(20*time.Hour), start.Add(20*time.Hour+10*time.Minute)
+	ill, well := start.Add(8*time.Hour), start.Add(8*time.Hour+10*time.Minute)
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	for o := range day {
@@ -42,6 +42,7 @@ func recorded(t *testing.T, dir string) string {
 }
 
 func TestReplaySaysWhatVerdictsAndWeightsWouldHaveBeenTheSameEachTime(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	config, _, _ := testConfig(t, dir, "http://127.0.0.1:1")
 	src, err := os.ReadFile(config)
@@ -115,6 +116,7 @@ func TestReplayRefusesWhatWouldSilentlySayNothing(t *testing.T) {
 }
 
 func TestASilenceOfDecadesIsReplayedInBoundedSteps(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	config, _, _ := testConfig(t, dir, "http://127.0.0.1:1")
 	file := filepath.Join(dir, "x.ndjson")

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -62,6 +65,7 @@ func waitShare(t *testing.T, api, target string, ok func(float64) bool) bellweth
 }
 
 func TestAFaultIsNoticedExplainedRoutedAroundAndRecovered(t *testing.T) {
+	t.Parallel()
 	s, url := simulator(t)
 	file, api, router := testConfig(t, t.TempDir(), url)
 	p := start(t, "serve", "--config", file)
@@ -107,6 +111,7 @@ func TestAFaultIsNoticedExplainedRoutedAroundAndRecovered(t *testing.T) {
 }
 
 func TestKillLosesNothingThatWasAcknowledgedAndRevisionsGoOn(t *testing.T) {
+	t.Parallel()
 	s, url := simulator(t)
 	file, api, router := testConfig(t, t.TempDir(), url)
 	p := start(t, "serve", "--config", file)
@@ -166,6 +171,7 @@ func observationIDs(t *testing.T, api, target string) map[string]bool {
 }
 
 func TestAGoodConfigIsReloadedAndABadOneKeepsTheOld(t *testing.T) {
+	t.Parallel()
 	_, url := simulator(t)
 	dir := t.TempDir()
 	file, api, router := testConfig(t, dir, url)
@@ -213,6 +219,7 @@ func TestAGoodConfigIsReloadedAndABadOneKeepsTheOld(t *testing.T) {
 }
 
 func TestEachMishapGivesOneClearSentenceAndItsExitCode(t *testing.T) {
+	t.Parallel()
 	_, url := simulator(t)
 	dir := t.TempDir()
 	file, _, _ := testConfig(t, dir, url)
@@ -292,5 +299,61 @@ func TestAWrongKeyIsNamedAndNeverShown(t *testing.T) {
 	mustContain(t, out, "auth_error")
 	if strings.Contains(out+errOut, "key-of-one") {
 		t.Errorf("the key, echoed by the provider, appears in %q", out+errOut)
+	}
+}
+
+// TestAProgramThatIsToldToEndEndsSoonWhateverHangs keeps everything busy that
+// takes its time at the end: a stream through the router, a request to the API
+// whose body never comes, and an alert that a receiver does not answer.
+func TestAProgramThatIsToldToEndEndsSoonWhateverHangs(t *testing.T) {
+	t.Parallel()
+	_, url := simulator(t)
+	rung, over := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		once.Do(func() { close(rung) })
+		<-over
+	}))
+	t.Cleanup(func() { close(over); hook.Close() })
+	file, api, router := testConfig(t, t.TempDir(), url)
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(src), "second, provider: two, model: \"m?first_token=5ms&inter_token=0ms&tokens=5\"", "second, provider: two, model: \"m?first_token=5ms&inter_token=300ms&tokens=200\"", 1)
+	text = strings.Replace(text, "timeout: 5s}", "timeout: 500ms}", 1) // too short for the second: an incident
+	writeFile(t, file, strings.Replace(text, "router: {", "alerting: {webhooks: [{name: ops, url: \""+hook.URL+"\"}]}\nrouter: {drain: 3s, ", 1))
+	p := start(t, "serve", "--config", file)
+	ready(t, router)
+
+	ended := make(chan error, 1)
+	go func() {
+		resp, err := http.Post(router+"/v1/chat/completions", "application/json", strings.NewReader(`{"model": "second", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}`))
+		if err == nil {
+			_, err = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+		ended <- err
+	}()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(api, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "POST /v1/observations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n["); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-rung:
+	case <-time.After(patience):
+		t.Fatal("no alert came")
+	}
+	began := time.Now()
+	p.stop(t)
+	if took := time.Since(began); took < 3*time.Second || took > 10*time.Second {
+		t.Errorf("the end took %v, want at least the router's drain of 3s and at most 10s", took)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the stream was cut without a word: %v", err)
 	}
 }

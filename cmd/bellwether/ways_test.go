@@ -147,6 +147,7 @@ func load(t *testing.T, file string) Config {
 }
 
 func TestProberAndRouterReachAPrivateServerWithOurCertificate(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	url := guarded(t, a)
 	if o := probeOnce(t, load(t, wayFiles(t, a, url, ""))); o.Outcome != bellwether.TLSError {
@@ -208,6 +209,7 @@ func TestWhatIsWrongWithAWayIsSaidWithItsPlace(t *testing.T) {
 }
 
 func TestAKeyThatIsRotatedInItsFileIsUsedWithoutARestart(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	file := wayFiles(t, a, guarded(t, a), certificates)
 	old := load(t, file)
