@@ -237,7 +237,7 @@ func known(q, lower string) (short, long string, ok bool) {
 	if m := countUpTo.FindStringSubmatch(q); m != nil {
 		return counting(1, atoi(m[1])), "", true
 	}
-	if m := arithmetic.FindStringSubmatch(q); m != nil {
+	if m := arithmetic.FindStringSubmatch(dateIn.ReplaceAllString(q, "")); m != nil {
 		if v, ok := compute(atoi(m[1]), m[2], atoi(m[3])); ok {
 			return v, m[1] + " " + m[2] + " " + m[3] + " is " + v + ".", true
 		}

@@ -37,6 +37,10 @@ type answer struct {
 	body    []byte
 	text    string
 	refusal string
+	calls   []llm.ToolCall
+
+	reasoning, signature string
+
 	tokens  int
 	model   string
 	finish  llm.Finish
@@ -166,6 +170,7 @@ func (a *answer) whole(codec llm.Codec, resp *http.Response) {
 		return
 	}
 	r, err := codec.Decode(a.body)
+	a.calls, a.reasoning, a.signature = r.ToolCalls, r.Reasoning, r.Signature
 	a.err, a.text, a.refusal, a.model, a.finish, a.usage = err, r.Text, r.Refusal, r.Model, r.Finish, r.Usage
 }
 
@@ -185,6 +190,8 @@ func (a *answer) stream(codec llm.Codec, body io.Reader, start time.Time) {
 			continue
 		}
 		a.text, a.refusal, a.done = a.text+d.Text, a.refusal+d.Refusal, a.done || d.Done
+		a.calls = llm.AppendToolCalls(a.calls, d.ToolCalls)
+		a.reasoning, a.signature = a.reasoning+d.Reasoning, a.signature+d.Signature
 		if d.Content() {
 			a.tokens++
 			a.at = append(a.at, time.Since(start))
