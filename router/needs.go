@@ -20,7 +20,7 @@ const (
 	canReason
 	canLogprobs
 	canPrefill // goes on from an assistant's message that stands last
-	undeclared // its config says nothing: it is taken to do everything but prefill
+	undeclared // its config says nothing: it is left out of nothing
 )
 
 // abilities are the names that configs use, in order.

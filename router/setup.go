@@ -17,7 +17,8 @@ type Target struct {
 	// Keys are a pool in place of the endpoint's key. Empty: that one.
 	Keys []Key
 	// Capabilities are what the target can do, of [Capabilities]. None: not
-	// said, and everything but prefill is taken for granted.
+	// said, and it is left out of nothing; only prefill is never taken for granted
+	// when an answer is to be continued.
 	Capabilities []string
 	// ContextWindow is the largest prompt and answer, in tokens. 0: not known.
 	ContextWindow int

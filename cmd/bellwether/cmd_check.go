@@ -178,9 +178,22 @@ func routeWarnings(cfg Config) []string {
 				members = append(members, byID[e.Target])
 			}
 		}
-		for _, text := range append(legs(cfg, members), lacks(members)...) {
+		for _, text := range slices.Concat(legs(cfg, members), lacks(members), idle(cfg.Routes[name], members)) {
 			out = append(out, "route "+name+" "+text)
 		}
+	}
+	return out
+}
+
+// idle names what a route says and nobody in it can do.
+func idle(r RouteConfig, members []TargetConfig) []string {
+	var out []string
+	able := func(m TargetConfig) bool { return slices.Contains(m.Capabilities, "prefill") }
+	if slices.Contains(r.Rescue, "continue") && !slices.ContainsFunc(members, able) {
+		out = append(out, "rescues by continue, and no target of it has the capability prefill")
+	}
+	if r.Hedge.MaxCost > 0 && len(members) == 1 {
+		out = append(out, "hedges, and has one target")
 	}
 	return out
 }
@@ -194,6 +207,9 @@ func legs(cfg Config, members []TargetConfig) []string {
 		regions[m.Region] = true
 		key := p.endpoint(m.Region).Key.Reveal()
 		keys[m.Provider+" "+key] = true // equal keys of two providers are two keys
+		for _, k := range p.keys(m.Region) {
+			keys[m.Provider+" "+k.Key.Reveal()] = true
+		}
 		keyless = keyless || key == ""
 	}
 	only := func(set map[string]bool) string { return slices.Collect(maps.Keys(set))[0] }

@@ -210,7 +210,7 @@ func redactURL(s string) string {
 // TargetConfig is a target and what it is able to do.
 type TargetConfig struct {
 	bellwether.Target `yaml:",inline"`
-	// Capabilities are what requests may need of it: vision, tools, json_schema, reasoning, logprobs, and prefill (it goes on from an assistant's message that stands last). The router sends it nothing that needs another one. Default: not said, and everything but prefill is taken for granted.
+	// Capabilities are what requests may need of it: vision, tools, json_schema, reasoning, logprobs, and prefill (it goes on from an assistant's message that stands last). The router sends it nothing that needs another one. Default: not said, and it is left out of nothing.
 	Capabilities []string `yaml:"capabilities"`
 	// ContextWindow is the largest prompt plus answer, in tokens. 0: not known.
 	ContextWindow int `yaml:"context_window"`

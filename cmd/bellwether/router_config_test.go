@@ -131,3 +131,22 @@ func TestARouterAloneReloadsItsConfig(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckWarnsOfConductThatNobodyCanKeep(t *testing.T) {
+	for was, tc := range map[string]struct{ is, says string }{
+		"capabilities: [tools, prefill]": {"capabilities: [tools]", "route chat rescues by continue, and no target of it has the capability prefill"},
+		"tiers: [[a], [b]]":              {"tiers: [[a]]", "route chat hedges, and has one target"},
+	} {
+		cfg, fs := ParseConfig("c.yaml", []byte(strings.Replace(routedConfig, was, tc.is, 1)), second)
+		if len(fs) > 0 {
+			t.Fatal(fs)
+		}
+		if got := strings.Join(routeWarnings(cfg), "\n"); !strings.Contains(got, tc.says) {
+			t.Errorf("%s: warned of %q, want %q", tc.is, got, tc.says)
+		}
+	}
+	cfg, _ := ParseConfig("c.yaml", []byte(strings.Replace(routedConfig, "[[a], [b]]", "[[a]]", 1)), second)
+	if got := strings.Join(routeWarnings(cfg), "\n"); strings.Contains(got, "one API key") {
+		t.Errorf("a pool of two keys is no single key: %q", got)
+	}
+}
