@@ -192,6 +192,8 @@ func (c *coder) places(e *Engine, vs *[]*vantage) {
 		c.u64(&v.probes)
 		c.bool(&v.fault)
 		c.i64(&v.since)
+		c.i64(&v.from)
+		c.i64(&v.failedAt)
 		k := c.count(len(e.providers), 1<<16)
 		for j := 0; j < k && c.err == nil; j++ {
 			c.run(e, v, j)
@@ -210,8 +212,8 @@ func (c *coder) run(e *Engine, v *vantage, j int) {
 		r, name = v.runs[j], e.providers[j]
 	}
 	c.str(&name)
-	c.i64(&r.since)
-	c.int(&r.answers)
+	c.f64(&r.half)
+	c.f64(&r.all)
 	c.i64(&r.seenAt)
 	for p, known := range e.providers {
 		if c.read && known == name {

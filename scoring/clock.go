@@ -68,8 +68,9 @@ func (e *Engine) advance(at int64) {
 func (v *vantage) times(f func(*int64)) {
 	f(&v.since)
 	f(&v.seenAt)
+	f(&v.from)
+	f(&v.failedAt)
 	for i := range v.runs {
-		f(&v.runs[i].since)
 		f(&v.runs[i].seenAt)
 	}
 	for i := range v.lastAt {

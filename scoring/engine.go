@@ -191,7 +191,7 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 		return
 	}
 	v := e.at(o.Vantage)
-	v.see(t, at, reached(o))
+	v.see(t, at, reached(o), t.patience())
 	spoiled := m.Availability != bellwether.Good && spoilt(o)
 	e.doubtVantage(v, t, spoiled && !reached(o) && offline(o), at)
 	if v.fault || spoiled {

@@ -123,19 +123,19 @@ func TestTheRightGroupIsBlamedInTheRoundOfDetection(t *testing.T) {
 	}
 }
 
-// TestNobodyIsBlamedForOurOwnNetwork cuts the network in every way and at any
-// time, for 10 s to two minutes.
+// TestNobodyIsBlamedForOurOwnNetwork cuts the network in every way, or loses half
+// of the calls, at any time, for 10 s to two minutes.
 func TestNobodyIsBlamedForOurOwnNetwork(t *testing.T) {
 	t.Parallel()
-	n := 200
+	n := 300
 	blamed, froze := 0, 0
 	trials(t, n, func(w *world) (fault, func() bool) {
 		outcome := []bellwether.Outcome{bellwether.DNSError, bellwether.ConnectError, bellwether.TLSError, bellwether.Timeout, bellwether.FirstTokenTimeout}[w.rng.IntN(5)]
 		from := w.now.Add(time.Duration(w.rng.Int64N(int64(time.Minute))))
 		to := from.Add(10*time.Second + time.Duration(w.rng.Int64N(int64(110*time.Second))))
-		frozen := false
+		frozen, part := false, []float64{1, 1, .5}[w.rng.IntN(3)]
 		return func(w *world, _ bellwether.Target, o *bellwether.Observation) {
-				if w.now.After(from) && w.now.Before(to) {
+				if w.now.After(from) && w.now.Before(to) && w.rng.Float64() < part {
 					fails(o, outcome, 0)
 				}
 			}, func() bool {

@@ -47,10 +47,9 @@ func (e *Engine) doubtPrompt(t *target, o *bellwether.Observation, at int64) {
 		return
 	}
 	p := e.promptAt(o.Canary)
-	p.see(t, at, o.Outcome == bellwether.OK)
-	odds, since := p.doubt(max(2*t.alone, 10e9))
-	if fault := odds > 0; fault != p.fault {
-		p.fault, p.since = fault, since
+	p.see(t, at, o.Outcome == bellwether.OK, t.patience())
+	if fault := p.atFault(p.doubt()); fault != p.fault {
+		p.fault, p.since = fault, max(p.from, 1)
 		e.anyBroken = slices.ContainsFunc(e.prompts, func(p *vantage) bool { return p.fault })
 		for _, o := range e.targets {
 			e.acquit(o, p)

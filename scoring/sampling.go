@@ -15,6 +15,7 @@ const (
 	staleAfter = 600.0   // seconds
 	lookPause  = 10e9    // nanoseconds between words about what to probe, begin and end apart
 	lookMemory = 86400.0 // seconds over which the cost of suspicion in health is averaged
+	askAbove   = 5.0    // nats at which siblings are asked as well
 	dearOutput = 4.0     // an output token costs so many input tokens, where prices are not known
 )
 
@@ -29,6 +30,7 @@ type look struct {
 	canaries [2]string
 	toldAt   int64
 	ask      string // the canary that others had it asked for
+	asked    bool   // its siblings were asked
 }
 
 // full is the most credit of t, in probes.
@@ -128,18 +130,19 @@ func (e *Engine) suspect(t *target) {
 		}
 		t.suspected, t.doubtFrom = true, since
 		e.lookAt(t, hyp)
-		if most > suspectAbove {
-			e.askSiblings(t, hyp)
-		}
 	case t.suspected && most < clearBelow && !ill && t.oddRun != 1:
 		t.suspected = false
 		e.out.Suspicions = append(e.out.Suspicions, bellwether.Suspicion{Target: t.ID, Since: stamp(t.doubtFrom)})
-		t.doubtFrom, t.look.interval = 0, 0
+		t.doubtFrom, t.look.interval, t.look.asked = 0, 0, false
 	case t.suspected && e.now-t.look.toldAt >= lookPause:
 		interval, canaries := e.pace(t), e.telling(t, hyp)
 		if interval != t.look.interval || canaries != t.look.canaries {
 			e.lookAt(t, hyp)
 		}
+	}
+	if t.suspected && !t.look.asked && most > askAbove {
+		t.look.asked = true
+		e.askSiblings(t, hyp)
 	}
 	e.warmUp(t)
 }
@@ -266,4 +269,5 @@ func (c *coder) look(l *look) {
 		c.str(&l.canaries[i])
 	}
 	c.str(&l.ask)
+	c.bool(&l.asked)
 }

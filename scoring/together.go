@@ -30,7 +30,11 @@ var grave = [...]int{errors30, errors97, insane50, firstToken2, interToken15}
 // conspire looks, after an observation that speaks against t, whether a group of
 // t's holds enough together, and judges its members if so.
 func (e *Engine) conspire(t *target, r *reading) {
+	trusting := e.trusting()
 	for _, i := range grave {
+		if !trusting && table[i].family == famErrors {
+			continue // the vantage may be at fault, which looks alike
+		}
 		if r.ell[i] <= 0 || t.bank.nats[i] < accuseNats || (e.set.may[i] != acts && e.set.may[i] != caps) {
 			continue
 		}

@@ -1,14 +1,15 @@
 package scoring
 
 import (
+	"math"
 	"slices"
 
 	"github.com/bellwether-llm/bellwether"
 )
 
-// vantage is what one place that probes are sent from shows of its own health.
-// Failures before HTTP that begin at unrelated providers together speak against
-// the vantage; any HTTP answer proves its path.
+// vantage is one place that probes are sent from and what shows of its own
+// health. Failures before HTTP at unrelated providers speak against the vantage;
+// any HTTP answer proves its path.
 type vantage struct {
 	name   string
 	runs   []localRun // by provider
@@ -17,22 +18,31 @@ type vantage struct {
 	probes uint64
 	fault  bool
 	since  int64
+	// An episode begins with a call that nothing came back of, and ends when none
+	// was for a while.
+	from     int64 // when it began; 0: none is
+	failedAt int64 // the last such call
 }
 
-// localRun is a run of calls to one provider that nothing came back of.
+// localRun is what calls to one provider say for a fault of the vantage, in
+// this episode.
 type localRun struct {
-	since   int64 // first failure; 0: the last probe got through
-	answers int   // how many probes of other providers got through since
-	seenAt  int64
+	half, all float64 // nats for one that loses half of the calls, and all
+	seenAt    int64
 }
 
 const (
-	togetherNats  = 9.0 // a second unrelated provider failing within two intervals
-	answerNats    = 2.3 // a provider that answers in a vantage fault: one in ten
-	vantagePrior  = 2.2 // -ln(0.1) rounded down
-	mostHeld      = 16
-	mostVantages  = 64
-	recentVantage = 600e9 // and three intervals: silent for longer, a vantage or a provider at it is not asked
+	lostHalf, gotHalf = 5.5, -0.7 // a call that nothing came back of, and an answer, where half is lost: ln(.5/.002), ln .5
+	lostAll, gotAll   = 6.2, -3.5 // where nearly all is: ln(.97/.002), ln .03
+	mostLost          = 12.4      // most that one provider may hold for a fault of the vantage
+	soonGot           = 4.0       // and with its first answer, so that a fault that is over ends
+	mostGot           = 3.0       // most against it where half is lost, and twice that where all is
+	doubtPrior        = 0.7       // one provider at fault is twice as likely: ln(.2/.1)
+	faultNats         = 2.2       // a fault begins above; it ends below 0
+	trustNats         = -3.0      // below, a failure is its provider's
+	mostHeld          = 16
+	mostVantages      = 64
+	recentVantage     = 600e9 // and three intervals: silent for longer, a vantage or a provider at it is not asked
 )
 
 // at returns the vantage of that name, making it when it is new, in the place
@@ -76,49 +86,81 @@ func silent(o *bellwether.Observation) bool {
 
 // see remembers a probe of t. answered says that anything came back over HTTP:
 // what failed before that, or ran out of time in silence, may be the vantage's
-// own fault.
-func (v *vantage) see(t *target, at int64, answered bool) {
+// own fault. pause is how long after the last such call an episode is over.
+func (v *vantage) see(t *target, at int64, answered bool, pause int64) {
 	v.lastAt[t.index] = max(v.lastAt[t.index], at)
 	v.seenAt = max(v.seenAt, at)
 	v.probes++
 	run := &v.runs[t.provider]
 	run.seenAt = max(run.seenAt, at)
-	if !answered {
-		if run.since == 0 {
-			*run = localRun{since: at, seenAt: run.seenAt}
+	if v.from != 0 && at-v.failedAt > pause {
+		v.from = 0
+		for p := range v.runs {
+			v.runs[p].half, v.runs[p].all = 0, 0
 		}
-		return
 	}
-	run.since = 0
-	for p := range v.runs {
-		if p != t.provider && v.runs[p].since != 0 {
-			v.runs[p].answers++
+	if !answered {
+		if v.from == 0 {
+			v.from = at
 		}
+		v.failedAt = max(v.failedAt, at)
+		run.half, run.all = math.Min(mostLost, run.half+lostHalf), math.Min(mostLost, run.all+lostAll)
+	} else if v.from != 0 {
+		run.half = math.Max(-mostGot, math.Min(run.half, soonGot)+gotHalf)
+		run.all = math.Max(-2*mostGot, math.Min(run.all, soonGot)+gotAll)
 	}
 }
 
-// doubt returns the log odds that the vantage itself is at fault: the largest
-// cluster of providers whose failures began within the window together, less
-// what has answered since. since is the cluster's beginning.
-func (v *vantage) doubt(window int64) (odds float64, since int64) {
-	odds = -vantagePrior
-	for _, first := range v.runs {
-		if first.since == 0 {
-			continue
-		}
-		n, answers := 0, int(^uint(0)>>1)
-		for _, r := range v.runs {
-			if r.since >= first.since && r.since <= first.since+window {
-				n++
-				answers = min(answers, r.answers)
-			}
-		}
-		if o := togetherNats*float64(n-1) - answerNats*float64(answers) - vantagePrior; n > 1 && o > odds {
-			odds, since = o, first.since
+// doubt returns the log odds that the vantage itself is at fault, losing half of
+// its calls or all, against the one provider that explains most.
+func (v *vantage) doubt() float64 {
+	if v.from == 0 {
+		return trustNats - 1
+	}
+	half, all, most := 0.0, 0.0, 0.0
+	for i := range v.runs {
+		r := &v.runs[i]
+		half += r.half
+		all += r.all
+		most = math.Max(most, math.Max(r.half, r.all))
+	}
+	return math.Max(half, all) - most - doubtPrior
+}
+
+// trusted reports whether all providers but the one that explains most have
+// answered as often in a row as counts, so that no fault of the vantage is left to
+// think of. Those that were not asked lately do not matter.
+func (v *vantage) trusted(lately int64) bool {
+	if v.from == 0 {
+		return true
+	}
+	most := 0
+	for i := range v.runs {
+		if v.runs[i].half > v.runs[most].half {
+			most = i
 		}
 	}
-	return odds, since
+	for i := range v.runs {
+		if r := &v.runs[i]; i != most && r.seenAt > lately && r.half > 1e-9-mostGot {
+			return false
+		}
+	}
+	return true
 }
+
+// trusting reports whether no vantage is in doubt.
+func (e *Engine) trusting() bool {
+	for _, v := range e.vantages {
+		if !v.trusted(e.now - e.recent) {
+			return false
+		}
+	}
+	return true
+}
+
+// atFault reports whether v is at fault by those odds: one that is stays so until
+// they turn.
+func (v *vantage) atFault(odds float64) bool { return odds > faultNats || v.fault && odds > 0 }
 
 // providersAt counts the providers that were probed from v since.
 func (v *vantage) providersAt(since int64) int {
@@ -147,13 +189,15 @@ func offline(o *bellwether.Observation) bool {
 // the given time; confessed says that v itself said so. When a fault begins,
 // what was held from it is void.
 func (e *Engine) doubtVantage(v *vantage, t *target, confessed bool, at int64) {
-	odds, since := v.doubt(max(2*t.alone, 10e9))
-	if confessed && odds <= 0 {
-		since = at
-	}
-	if fault := odds > 0 || confessed; fault != v.fault {
-		v.fault, v.since = fault, since
+	if fault := v.atFault(v.doubt()) || confessed; fault != v.fault {
+		v.fault, v.since = fault, at
+		if fault && v.from != 0 {
+			v.since = v.from
+		}
 		e.dropHeld(v.name)
+		if fault {
+			e.void(v)
+		}
 	}
 	frozen := false
 	for _, o := range e.vantages {
@@ -178,6 +222,23 @@ func (e *Engine) doubtVantage(v *vantage, t *target, confessed bool, at int64) {
 	}
 }
 
+// void takes back what calls from v that failed since its fault began said of
+// their targets, where no verdict stands.
+func (e *Engine) void(v *vantage) {
+	for _, t := range e.targets {
+		if v.lastAt[t.index] < v.since || t.fam[famErrors].active {
+			continue
+		}
+		for i := errors3; i <= errors97; i++ {
+			if t.bank.nats[i] > 0 && t.bank.since[i] >= v.since {
+				t.bank.forget(i)
+				t.belief.p[0] += t.belief.p[i+1]
+				t.belief.p[i+1] = 0
+			}
+		}
+	}
+}
+
 func (e *Engine) dropHeld(vantage string) {
 	for _, t := range e.targets {
 		t.held = slices.DeleteFunc(t.held, func(h held) bool { return h.vantage == vantage })
@@ -192,9 +253,12 @@ func (t *target) hold(h held) {
 	t.held = append(t.held, h)
 }
 
-// controlTime is for how long after a failure before HTTP another target is
-// probed faster.
-const controlTime = 15e9
+// controlTime is for how long after a failure before HTTP other targets are
+// probed faster, mostControls how many.
+const (
+	controlTime  = 15e9
+	mostControls = 3
+)
 
 // askControl has somebody else asked at once, whose answer, or silence, tells
 // whether a failure before HTTP is that of its target or of the vantage.
@@ -207,8 +271,8 @@ func (e *Engine) askControl() {
 	}
 }
 
-// controls reports whether w is asked on behalf of others: it is the first well
-// target of another provider than one whose failures wait for a word on the
+// controls reports whether w is asked on behalf of others: it is one of the first
+// well targets of other providers than one whose failures wait for a word on the
 // vantage. What is known to be down waits for none.
 func (e *Engine) controls(w *target) bool {
 	if e.localAt == 0 || e.now-e.localAt > controlTime {
@@ -218,12 +282,12 @@ func (e *Engine) controls(w *target) bool {
 		if t.localAt == 0 || e.now-t.localAt > controlTime || t.verdict == bellwether.Down {
 			continue
 		}
-		for _, o := range e.targets {
-			if o.provider != t.provider && (o.localAt == 0 || e.now-o.localAt > controlTime) {
+		for n, i := 0, 0; n < mostControls && i < len(e.targets); i++ {
+			if o := e.targets[i]; o.provider != t.provider && (o.localAt == 0 || e.now-o.localAt > controlTime) {
 				if o == w {
 					return true
 				}
-				break
+				n++
 			}
 		}
 	}
@@ -231,8 +295,11 @@ func (e *Engine) controls(w *target) bool {
 }
 
 // unhold scores what is held of all targets but t from v, after an answer came
-// through at the given time.
+// through at the given time, once v is beyond doubt.
 func (e *Engine) unhold(v *vantage, t *target, at int64) {
+	if v.doubt() > trustNats {
+		return
+	}
 	for _, o := range e.targets {
 		if o == t || len(o.held) == 0 {
 			continue
