@@ -182,35 +182,39 @@ func TestKilledAgentsNeitherLoseNorDoubleAnObservation(t *testing.T) {
 		return nil
 	})
 	server.kill(t)
+	onDisk := func() (lines int) { // delivered ones too, until their file is done with
+		t.Helper()
+		names, err := filepath.Glob(filepath.Join(spoolDir, "*.spool"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines += strings.Count(string(b), "\n")
+		}
+		return lines
+	}
 	waiting := func(n int) {
 		t.Helper()
 		eventually(t, "observations wait on disk", func() error {
-			names, err := filepath.Glob(filepath.Join(spoolDir, "*.spool"))
-			if err != nil {
-				return err
-			}
-			lines := 0
-			for _, name := range names {
-				b, err := os.ReadFile(name)
-				if err != nil {
-					return err
-				}
-				lines += strings.Count(string(b), "\n")
-			}
-			if lines < n {
+			if lines := onDisk(); lines < n {
 				return fmt.Errorf("%d lines", lines)
 			}
 			return nil
 		})
 	}
-	waiting(8)
+	waiting(onDisk() + 8)
 	p.kill(t) // and again, while the server is still away
 	before := spooledIDs(t, spoolDir)
 	if len(before) == 0 {
 		t.Fatal("nothing waits on disk")
 	}
+	made := onDisk()
 	p = start(t, "agent", "--config", agent) // its plan is on disk
-	waiting(len(before) + 6)
+	waiting(made + 6)
 	p.kill(t)
 	must := map[string]bool{}
 	for _, id := range append(before, spooledIDs(t, spoolDir)...) {

@@ -30,7 +30,7 @@ const asProgram = "BELLWETHER_TEST_AS_PROGRAM"
 
 // patience bounds waiting for something that should happen; it is never waited
 // out when it does.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
 	if !chosen {
-		_ = flag.Set("test.parallel", "8")
+		_ = flag.Set("test.parallel", "4")
 	}
 	goleak.VerifyTestMain(quietEnd{m})
 }
