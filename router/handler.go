@@ -19,18 +19,9 @@ func (rt *Router) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/models", rt.guard(rt.models))
 	mux.HandleFunc("GET /metrics", rt.metrics.serve)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /readyz", rt.ready)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("/", rt.unknown)
 	return mux
-}
-
-// ready serves /readyz: until the router drains.
-func (rt *Router) ready(w http.ResponseWriter, _ *http.Request) {
-	if rt.draining.Load() {
-		http.Error(w, "draining", http.StatusServiceUnavailable)
-		return
-	}
-	_, _ = w.Write([]byte("ok\n"))
 }
 
 // requestID names each request, on every answer.

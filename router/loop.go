@@ -25,7 +25,11 @@ func (x *exchange) run(ctx context.Context) *failure {
 		x.remember(f, cl.up)
 		cl, ok = x.after(ctx, cl, f)
 	}
-	return x.giveUp()
+	f := x.giveUp()
+	if x.first == nil && ctx.Err() != nil { // it left while it waited for its turn
+		f.outcome = bellwether.Canceled
+	}
+	return f
 }
 
 // next takes a place at the target to ask next. Where all that may be asked

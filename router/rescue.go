@@ -69,8 +69,9 @@ func (s *said) note(d *llm.Delta) {
 func (x *exchange) rescue(ctx context.Context, broken *attempt, f *failure) *failure {
 	x.out |= 1 << broken.cl.i
 	for _, way := range x.route.Rescue {
+		tried := uint64(0)
 		for way != rescueBuffer && x.rescuable(ctx) {
-			a, ok := x.resume(ctx, way)
+			a, ok := x.resume(ctx, way, tried)
 			if !ok {
 				break
 			}
@@ -79,7 +80,9 @@ func (x *exchange) rescue(ctx context.Context, broken *attempt, f *failure) *fai
 				rf = x.deliver(a)
 			}
 			x.settle(ctx, a, rf)
-			x.out |= 1 << a.cl.i
+			if tried |= 1 << a.cl.i; rf != nil && !rf.ours { // who only differs may still go on in another way
+				x.out |= 1 << a.cl.i
+			}
 			x.rt.metrics.rescued(x.route.Name, way, rf == nil)
 			if rf == nil {
 				return nil
@@ -107,9 +110,11 @@ func (x *exchange) rescuable(ctx context.Context) bool {
 	return true
 }
 
-// resume prepares an attempt that goes on with the answer in the way given.
-func (x *exchange) resume(ctx context.Context, way string) (*attempt, bool) {
+// resume prepares an attempt that goes on with the answer in the way given, by
+// a target not yet tried in it.
+func (x *exchange) resume(ctx context.Context, way string, tried uint64) (*attempt, bool) {
 	ch := x.choice
+	ch.out |= tried
 	if way == rescueContinue {
 		for i := range x.route.entries {
 			if x.route.entries[i].up.can&canPrefill == 0 {

@@ -232,6 +232,12 @@ func TestRescuesGoInTheirOrderAndTheFirstFailureIsTold(t *testing.T) {
 	if a := k.ask(question("hi", true, nil)); a.text != "The quick fox" || !a.done || two.received() != 1 || three.received() != 1 {
 		t.Errorf("continue fails, restart serves: %+v", a)
 	}
+	one = newFake(t, "one", in(tokens("The", " quick"), events()))
+	two = newFake(t, "two", in(tokens("A slow"), end), in(tokens(" fox"), end)).with(able(0, "prefill"))
+	k = newFakes(t, router.Config{}, rescuing("restart", "continue"), one, two)
+	if a := k.ask(question("hi", true, nil)); a.text != "The quick fox" || !a.done || two.received() != 2 {
+		t.Errorf("restart differs, the same one continues: %+v", a)
+	}
 	// A rescuer that breaks itself is rescued, from where it came to.
 	one = newFake(t, "one", in(tokens("The", " quick"), events()))
 	two = newFake(t, "two", in(tokens("The", " quick", " brown"), events()))

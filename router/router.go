@@ -55,7 +55,6 @@ type Router struct {
 	inFlight atomic.Int64
 	budget   *budget
 	purses   sync.Map // of routes that hedge, by name: *purse
-	draining atomic.Bool
 	recorder *recorder
 	metrics  *metrics
 }

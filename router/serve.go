@@ -9,9 +9,9 @@ import (
 )
 
 // Serve serves applications on ln until ctx ends. Then it takes no more
-// connections, says so in /readyz, and gives answers under way the time to
-// drain; what is not over then ends with an error in-band, so that no answer
-// is ever cut without a word. It returns when everything has ended.
+// connections, and gives answers under way the time to drain; what is not over
+// then ends with an error in-band, so that no answer is ever cut without a
+// word. It returns when everything has ended.
 func (rt *Router) Serve(ctx context.Context, ln net.Listener) error {
 	requests, end := context.WithCancelCause(context.Background())
 	defer end(nil)
@@ -27,7 +27,6 @@ func (rt *Router) Serve(ctx context.Context, ln net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	rt.draining.Store(true)
 	late := time.AfterFunc(rt.cfg.Drain.Std(), func() { end(ErrDrained) })
 	defer late.Stop()
 	over, cancel := context.WithTimeout(context.Background(), rt.cfg.Drain.Std()+lastWord)

@@ -42,7 +42,7 @@ func (x *exchange) prepare(ctx context.Context, cl claim, req llm.Request) (*att
 // limit bounds how long the attempt may take to show something. While another
 // target is left, it gets at most half of the time that the request still has.
 func (x *exchange) limit(ctx context.Context, a *attempt) {
-	more := x.left()&^(1<<a.cl.i) != 0 && x.attempts < x.rt.cfg.Attempts
+	more := x.others(a.cl.i) && x.attempts < x.rt.cfg.Attempts
 	cause, d := errFirstToken, x.route.FirstToken
 	if x.req.Stream && x.route.learn && more {
 		d = a.up.pace.limit(x.rt.now(), x.needs.prompt, d)
@@ -60,6 +60,18 @@ func (x *exchange) limit(ctx context.Context, a *attempt) {
 		return // nobody is left who could do better with the time
 	}
 	a.clock.expect(cause, d)
+}
+
+// others reports whether a target other than entry i could serve: one that its
+// breaker does not bar.
+func (x *exchange) others(i int) bool {
+	left, now := x.left()&^(1<<i), x.rt.now()
+	for j := range x.route.entries {
+		if left&(1<<j) != 0 && x.route.entries[j].up.breaker.asks(&x.rt.cfg.Breaker, now, 0) != barred {
+			return true
+		}
+	}
+	return false
 }
 
 // settle closes an attempt, learns from it, and writes it down.
