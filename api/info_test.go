@@ -89,8 +89,9 @@ func TestTargetsShowTheBandBehindTheirSparkline(t *testing.T) {
 		w := newWorld(t, setup{})
 		w.store.assessments = []bellwether.Assessment{{Target: "gpt-us", State: bellwether.Healthy, Usual: []bellwether.Usual{
 			{Signal: bellwether.Total, Median: 2}, {Signal: bellwether.FirstToken, P05: 0.3, Median: 0.5, P95: nan, Samples: 900},
-		}}}
+		}, Factors: []bellwether.Factor{{Hypothesis: "errors 3 %", Signal: bellwether.Availability, Probability: 0.5, Health: 0.97, Points: 1.5}},
+			Skills: []bellwether.Skill{{Task: "code", Success: 0.9, Samples: 40}}}}
 		w.get("/v1/targets").want(200).says(`"usual":[{"signal":"first_token","p05":0.3,"median":0.5,"p95":0,"samples":900}]`, `"usual":[]`)
-		w.get("/v1/targets/gpt-us").want(200).says(`"usual":[{"signal":"total"`)
+		w.get("/v1/targets/gpt-us").want(200).says(`"usual":[{"signal":"total"`, `"points":1.5`, `"skills":[{"task":"code"`)
 	})
 }

@@ -34,6 +34,8 @@ type targetDetail struct {
 	targetView
 	Evidence  []bellwether.Evidence `json:"evidence"`
 	Usual     []bellwether.Usual    `json:"usual"`
+	Factors   []bellwether.Factor   `json:"factors"` // why the score is below 100
+	Skills    []bellwether.Skill    `json:"skills"`
 	Overrides []bellwether.Override `json:"overrides"`
 }
 
@@ -109,6 +111,15 @@ func (s *Server) target(w http.ResponseWriter, r *http.Request) error {
 	d := targetDetail{
 		targetView: s.view(t, a, f, now),
 		Evidence:   []bellwether.Evidence{}, Usual: []bellwether.Usual{}, Overrides: []bellwether.Override{},
+		Factors: []bellwether.Factor{}, Skills: []bellwether.Skill{},
+	}
+	for _, x := range a.Factors {
+		x.Probability, x.Health, x.Points = finite(x.Probability), finite(x.Health), finite(x.Points)
+		d.Factors = append(d.Factors, x)
+	}
+	for _, x := range a.Skills {
+		x.Success, x.Samples = finite(x.Success), finite(x.Samples)
+		d.Skills = append(d.Skills, x)
 	}
 	for _, e := range a.Evidence {
 		e.Nats, e.Threshold = finite(e.Nats), finite(e.Threshold)
