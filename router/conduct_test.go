@@ -391,12 +391,11 @@ func TestConcurrencyIsBoundedAndTheOthersWait(t *testing.T) {
 }
 
 func TestSessionsStickThroughTheFront(t *testing.T) {
-	var fakes []*fake
 	var ids []string
 	var setup router.Setup
 	for i := range 4 {
 		f := newFake(t, fmt.Sprint("t", i), goodPlain)
-		fakes, ids = append(fakes, f), append(ids, f.target.ID)
+		ids = append(ids, f.target.ID)
 		setup.Targets = append(setup.Targets, f.target)
 	}
 	setup.Routes = []router.Route{oneTier(ids...)}

@@ -1,15 +1,23 @@
 // Package router is the bundled OpenAI-compatible router, the data plane: it
-// takes chat completions for a route, picks a target by the weights it
-// follows, asks it in its own wire protocol, goes on to the next target when
-// it fails before its first token, and reports what it saw. docs/router.md
-// says what it does on each kind of failure.
+// takes requests for a route, chooses a target by the weights it follows and
+// by what the request needs, asks it in its own wire protocol, retries, moves
+// or rescues what fails, and reports what it saw. docs/router.md says what it
+// does on each kind of failure.
+//
+// Every request takes one path, whatever its dialect: exchange.go reads it and
+// plans, loop.go asks until one answers, choose.go says whom, settle.go learns
+// from each attempt, relay.go passes the answer on, rescue.go goes on with a
+// broken one. An endpoint is a row in [Router.Handler] with its dialect.
 //
 // It does not decide how healthy a target is; it follows a server that does,
 // and goes on alone when that server is away: with the last weights for a
-// while, then slowly towards the base weights. It keeps no answer, changes no
-// prompt, and never splices answers of two targets.
+// while, then slowly towards the base weights, and always with breakers of its
+// own. It keeps no answer, changes no prompt, and never sends text that
+// contradicts what a caller already has.
 //
-// [Router.Run] owns all goroutines (following, drifting, reporting) and joins
-// them. [Router.Handler] may be called from any number of goroutines and works
-// without Run, by base weights; picking a target neither locks nor allocates.
+// [Router.Run] owns the goroutines that follow, drift and report, and
+// [Router.Serve] those of its server; both join them. A request that hedges
+// joins its own. [Router.Handler] may be called from any number of goroutines
+// and works without Run, by base weights; choosing a target neither locks nor
+// allocates.
 package router

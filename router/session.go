@@ -93,7 +93,12 @@ func (r *routeTable) stick(s session, out uint64) (i int, ok bool) {
 				idle = i
 			}
 		default:
-			if v := -e.share / math.Log(max(s.at(e.up.ID), 1e-300)); best < 0 || v > score {
+			// -ln(u) is at least 1-u: most entries are out without a logarithm.
+			u := max(s.at(e.up.ID), 1e-300)
+			if best >= 0 && e.share <= score*(1-u) {
+				continue
+			}
+			if v := -e.share / math.Log(u); best < 0 || v > score {
 				best, score = i, v
 			}
 		}
