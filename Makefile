@@ -6,7 +6,7 @@ TOOLS    := tools/go.mod
 STATIC   := $(GO) tool -modfile=$(TOOLS)
 FUZZTIME ?= 5s
 
-.PHONY: help build demo test lint unit counterparts fuzz ui ui-check browser vuln bench bench-timing bench-probes bench-router drill schema clean evaluate
+.PHONY: help build demo test lint unit counterparts fuzz ui ui-check browser vuln bench bench-timing bench-probes bench-router drill evaluate evaluate-quick schema clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ build: ## build ./bellwether
 demo: ## run the demo
 	$(GO) run ./cmd/bellwether demo
 
-test: lint unit counterparts fuzz ui-check browser vuln ## everything that CI runs
+test: lint unit evaluate-quick counterparts fuzz ui-check browser vuln ## everything that CI runs
 
 lint: ## gofmt, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt-ed: $$out"; exit 1; }
@@ -55,8 +55,11 @@ bench-timing: ## how true the prober's clock is, beside the simplest client; abo
 bench-probes: ## 1,000 streamed probes a second: processor, memory, lateness, beside the simplest client
 	$(GO) run ./internal/bench/probes
 
-evaluate: ## how close scoring is to what mathematics allows, and to others; rewrites docs/evaluation.md
+evaluate: ## how close scoring is to what mathematics allows, and others; an hour; rewrites docs/evaluation.md
 	$(GO) run ./internal/evaluate
+
+evaluate-quick: ## the same in short, held to internal/evaluate/expected.json
+	$(GO) run ./internal/evaluate --quick --cache -
 
 bench-sim: ## chunks a second that the simulated provider streams on one core
 	$(GO) test ./internal/sim -run '^$$' -bench ChunksOnOneCore -benchtime 10x

@@ -1,88 +1,116 @@
 // Command evaluate measures how soon Bellwether and others notice faults, at
-// which rate of false alarms, and what mathematics allows.
+// which rate of false alarms, and what mathematics allows; `make evaluate`
+// writes docs/evaluation.md with it.
+//
+// It is not a test of the program as a whole: probes are simulated
+// (internal/evaluate/world), and of Bellwether only the engine takes part,
+// through its public methods. The pool in run.go owns all goroutines; figures
+// depend on the seed and the profile, not on how many there are.
 package main
 
 import (
+	"context"
+	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/signal"
+	"runtime"
+	"strings"
 	"time"
 
-	"github.com/bellwether-llm/bellwether"
-	"github.com/bellwether-llm/bellwether/internal/evaluate/limits"
-	"github.com/bellwether-llm/bellwether/internal/evaluate/policies"
-	"github.com/bellwether-llm/bellwether/internal/evaluate/world"
-	"github.com/bellwether-llm/bellwether/scoring"
+	"github.com/bellwether-llm/bellwether/internal/evaluate/trials"
 )
 
+// options are the command line.
+type options struct {
+	profile  string
+	only     string
+	seeds    int
+	budget   time.Duration
+	seed     uint64
+	cache    string
+	workers  int
+	docs     string
+	expected string
+	write    bool
+	check    bool
+}
+
 func main() {
-	if err := skeleton(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "evaluate:", err)
 		os.Exit(1)
 	}
 }
 
-func skeleton() error {
-	target := bellwether.Target{ID: "t", Provider: "p", Model: "m", Region: "r"}
-	config := scoring.Config{
-		Policy: scoring.Policy{FalseAlarms: 1}, Targets: []bellwether.Target{target},
-		Routes:   []bellwether.Route{{Name: "pool", Tiers: [][]bellwether.TierTarget{{{Target: "t"}}}}},
-		Interval: map[string]time.Duration{"t": 30 * time.Second},
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	fs := flag.NewFlagSet("evaluate", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.profile, "profile", "full", "how much: "+strings.Join(profileNames(), ", "))
+	quick := fs.Bool("quick", false, "short for --profile quick --check: compare with what is expected, write nothing")
+	fs.StringVar(&o.only, "only", "", "only the scenario families whose name contains this; writes nothing")
+	fs.IntVar(&o.seeds, "seeds", 0, "trials per scenario; 0 means the profile's")
+	fs.DurationVar(&o.budget, "budget", 0, "begin no work after this time; 0 means no limit")
+	fs.Uint64Var(&o.seed, "seed", 1, "another seed is another evaluation")
+	fs.StringVar(&o.cache, "cache", "", "folder of finished work; empty means one in the user's cache, - none")
+	fs.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "how many cells at a time")
+	fs.StringVar(&o.docs, "docs", "docs", "folder of evaluation.md")
+	fs.StringVar(&o.expected, "expected", "internal/evaluate/expected.json", "file of expectations")
+	fs.BoolVar(&o.write, "write", false, "write the page and the expectations, whatever the profile; full and standard do when nothing is left out")
+	fs.BoolVar(&o.check, "check", false, "fail where figures are worse than expected")
+	if err := fs.Parse(args); err != nil {
+		return o, err
 	}
-	setup := world.Setup{Targets: config.Targets, Noise: world.Normal, Levels: world.Usual(), Every: 30 * time.Second}
-	engine, err := policies.NewEngine(config)
+	if *quick {
+		o.profile, o.check = "quick", true
+	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("%q is not understood; see -help", fs.Arg(0))
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
 	if err != nil {
 		return err
 	}
-	gatus, ewma := &policies.Consecutive{Fails: 3, Passes: 2}, &policies.EWMA{Lambda: .2, Limit: 3}
-	day := 24 * time.Hour
-	world.New(setup, 0, 90001, engine, gatus, ewma).Until(10*day, nil)
-	warm, err := engine.Save()
-	if err != nil {
-		return err
+	p, ok := profiles()[o.profile]
+	if !ok {
+		return fmt.Errorf("no profile %q; write one of %s", o.profile, strings.Join(profileNames(), ", "))
 	}
-	names := []string{"bellwether", "gatus 3/2", "ewma 3 sigma"}
-	fmt.Println("| false verdicts in 10 target-months |", names)
-	var counts [3]int
+	if o.seeds > 0 {
+		p.seeds = o.seeds
+	}
 	began := time.Now()
-	for seed := range uint64(10) {
-		if err := engine.Load(warm); err != nil {
+	pool, err := newPool(o, trials.NewShared(o.seed), stderr)
+	if err != nil {
+		return err
+	}
+	book, err := evaluate(ctx, pool, p, o.only)
+	if err != nil {
+		return err
+	}
+	book.Took, book.Profile = time.Since(began), o.profile
+	page := report(book)
+	if _, err := io.WriteString(stdout, page.text(o.only == "")); err != nil {
+		return err
+	}
+	whole := o.only == "" && pool.skipped == 0
+	if whole && (o.write || o.profile != "quick") {
+		if err := page.save(o.docs); err != nil {
 			return err
 		}
-		w := world.New(setup, 10*day, 90100+seed, engine, gatus.Clone(), ewma.Clone())
-		w.Until(40*day, nil)
-		for k := range counts {
-			counts[k] += w.Log(k).Targets[0].Ill(10 * day)
+		if err := saveExpected(o.expected, book); err != nil {
+			return err
 		}
 	}
-	fmt.Println(counts, time.Since(began)/10, "a month")
-	faults := []struct {
-		name string
-		e    world.Effect
-	}{
-		{"down", world.Effect{Errors: 1}}, {"first token x2", world.Effect{First: 2}}, {"errors 5 %", world.Effect{Errors: .045}},
+	if o.check {
+		return check(o.expected, book, stderr)
 	}
-	for _, f := range faults {
-		var sum, n [3]float64
-		for seed := range uint64(30) {
-			if err := engine.Load(warm); err != nil {
-				return err
-			}
-			w := world.New(setup, 10*day, 91000+seed, engine, gatus.Clone(), ewma.Clone())
-			onset := 10*day + 10*time.Minute
-			w.Strike(onset, []world.Effect{f.e})
-			w.Until(onset+24*time.Hour, nil)
-			for k := range sum {
-				for _, t := range w.Log(k).Targets[0].Turns {
-					if t.At >= onset && t.To > 0 {
-						sum[k] += (t.At - onset).Seconds()
-						n[k]++
-						break
-					}
-				}
-			}
-		}
-		fmt.Println(f.name, "mean delay s", sum[0]/n[0], sum[1]/n[1], sum[2]/n[2], "found", n)
-	}
-	fmt.Println("limit x2:", limits.Optimum(limits.Shift(limits.Gauss, .6931/.35, 9), 86400)*30-15, "s")
 	return nil
 }

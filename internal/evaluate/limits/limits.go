@@ -92,16 +92,26 @@ func Shift(f Density, d, span float64) Ratio {
 }
 
 // Both is the sum of two independent ratios: two signals of one probe. It is
-// gathered on a lattice, so that it stays small.
+// gathered on a lattice of at most some hundred points, so that it stays small;
+// the means stay, whatever the lattice.
 func Both(a, b Ratio) Ratio {
-	a, b = a.Thin(.02), b.Thin(.02)
+	a, b = a.Thin(a.step()), b.Thin(b.step())
 	all := make(Ratio, 0, len(a)*len(b))
 	for _, x := range a {
 		for _, y := range b {
 			all = append(all, Atom{x.Good * y.Good, x.Bad * y.Bad, x.Ratio + y.Ratio})
 		}
 	}
-	return all.Thin(.02)
+	return all.Thin(all.step())
+}
+
+// step is a lattice for r: .02 nats, or a 400th of what r spans.
+func (r Ratio) step() float64 {
+	lo, hi := 0.0, 0.0
+	for _, a := range r {
+		lo, hi = math.Min(lo, a.Ratio), math.Max(hi, a.Ratio)
+	}
+	return math.Max(.02, (hi-lo)/400)
 }
 
 // Thin gathers a ratio on multiples of delta; both means stay.
@@ -191,28 +201,33 @@ func eliminate(m [][]float64) float64 {
 	return m[0][n] / m[0][0]
 }
 
-// Threshold returns the h at which the false-alarm run length is arl0.
+// Threshold returns the h at which the false-alarm run length is arl0, to a
+// hundredth of a nat. The run length grows about as exp(h), so the search steps
+// by what is missing, and halves where that leads out of bounds.
 func Threshold(r Ratio, arl0 float64) float64 {
 	lo, hi := .01, math.Log(arl0)+1
+	h := math.Max(.5, hi-3)
 	for range 40 {
-		h := (lo + hi) / 2
-		if good, _ := RunLengths(r, h); good < arl0 {
+		missing := math.Log(arl0 / chain(r, h/states, func(a Atom) float64 { return a.Good }))
+		if missing > 0 {
 			lo = h
 		} else {
 			hi = h
 		}
-		if hi-lo < .004 {
+		if math.Abs(missing) < .005 || hi-lo < .005 {
 			break
 		}
+		if h += missing; !(h > lo && h < hi) {
+			h = (lo + hi) / 2
+		}
 	}
-	return hi
+	return h
 }
 
 // Optimum returns D*, the least mean delay in probes that any rule with this
 // false-alarm run length can promise, in the worst case over onsets.
 func Optimum(r Ratio, arl0 float64) float64 {
-	_, bad := RunLengths(r, Threshold(r, arl0))
-	return bad
+	return chain(r, Threshold(r, arl0)/states, func(a Atom) float64 { return a.Bad })
 }
 
 // Recovery returns the mean number of healthy probes until the evidence that a

@@ -21,8 +21,10 @@ type Engine struct {
 	views   []world.View
 	shares  []float64
 	pace    []time.Duration
+	told    [][]string // which canaries
 	mode    bellwether.Mode
 	seq     uint64
+	version uint64              // grows when anything published changes
 	changes []bellwether.Change // since Load, when Keep is set
 	Keep    bool
 }
@@ -33,7 +35,7 @@ func NewEngine(c scoring.Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Engine{engine: e, index: map[string]int{}, views: make([]world.View, len(c.Targets)), shares: make([]float64, len(c.Targets)), pace: make([]time.Duration, len(c.Targets))}
+	p := &Engine{engine: e, index: map[string]int{}, views: make([]world.View, len(c.Targets)), shares: make([]float64, len(c.Targets)), pace: make([]time.Duration, len(c.Targets)), told: make([][]string, len(c.Targets))}
 	for i, t := range c.Targets {
 		p.index[t.ID] = i
 	}
@@ -57,6 +59,7 @@ func (p *Engine) Load(checkpoint []byte) error {
 		return fmt.Errorf("engine: restore: %w", err)
 	}
 	clear(p.pace)
+	clear(p.told)
 	p.changes = nil
 	p.refresh()
 	return nil
@@ -101,6 +104,9 @@ func (p *Engine) fold(r bellwether.Record) {
 	p.seq++
 	r.Seq = p.seq
 	res := p.engine.Fold(r)
+	if len(res.Changes) > 0 || res.Routes != nil {
+		p.version++
+	}
 	for i := range res.Changes {
 		c := &res.Changes[i]
 		v := &p.views[p.index[c.Target]]
@@ -110,7 +116,8 @@ func (p *Engine) fold(r bellwether.Record) {
 		p.changes = append(p.changes, res.Changes...)
 	}
 	for _, s := range res.Suspicions {
-		p.pace[p.index[s.Target]] = time.Duration(s.Interval * float64(time.Second))
+		i := p.index[s.Target]
+		p.pace[i], p.told[i] = time.Duration(s.Interval*float64(time.Second)), s.Canaries
 	}
 	if res.Routes != nil {
 		p.read(res.Routes)
@@ -120,6 +127,9 @@ func (p *Engine) fold(r bellwether.Record) {
 // View returns what the engine publishes of a target.
 func (p *Engine) View(i int) world.View { return p.views[i] }
 
+// Version grows when anything that is published changes.
+func (p *Engine) Version() uint64 { return p.version }
+
 // Share returns the target's part of its route's traffic.
 func (p *Engine) Share(i int) float64 { return p.shares[i] }
 
@@ -128,6 +138,9 @@ func (p *Engine) Mode() bellwether.Mode { return p.mode }
 
 // Interval returns how fast the engine wants the target to be probed.
 func (p *Engine) Interval(i int) time.Duration { return p.pace[i] }
+
+// Canaries returns which canaries to probe fast with; none means all.
+func (p *Engine) Canaries(i int) []string { return p.told[i] }
 
 // Changes returns the changes since Load, where they are kept.
 func (p *Engine) Changes() []bellwether.Change { return p.changes }

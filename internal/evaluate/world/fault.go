@@ -33,7 +33,8 @@ type Effect struct {
 // Who says which targets an effect is about. Empty fields match all.
 type Who struct{ Target, Provider, Model, Region string }
 
-func (w Who) is(t *bellwether.Target) bool {
+// Is reports whether it is about t.
+func (w Who) Is(t *bellwether.Target) bool {
 	return (w.Target == "" || w.Target == t.ID) && (w.Provider == "" || w.Provider == t.Provider) &&
 		(w.Model == "" || w.Model == t.Model) && (w.Region == "" || w.Region == t.Region)
 }
@@ -66,7 +67,7 @@ func ideal1(effects []Effect, t *bellwether.Target, d time.Duration) (u float64,
 	u = 1
 	for i := range effects {
 		e := &effects[i]
-		if e.Healthy || e.Pause || d < e.From || (e.To > 0 && d >= e.To) || !e.Who.is(t) {
+		if e.Healthy || e.Pause || d < e.From || (e.To > 0 && d >= e.To) || !e.Who.Is(t) {
 			continue
 		}
 		ill = true
@@ -79,7 +80,7 @@ func ideal1(effects []Effect, t *bellwether.Target, d time.Duration) (u float64,
 func (w *World) apply(o *bellwether.Observation, t *bellwether.Target, d time.Duration, n int) {
 	for i := range w.effects {
 		e := &w.effects[i]
-		if !e.Who.is(t) || (e.Canary != "" && e.Canary != o.Canary) {
+		if !e.Who.Is(t) || (e.Canary != "" && e.Canary != o.Canary) {
 			continue
 		}
 		if !e.on(d) {

@@ -62,11 +62,11 @@ type source struct {
 // Spread is the standard deviation of the logarithms of healthy answers.
 type Spread struct{ First, Inter, Tokens float64 }
 
-func newSource(k Kind, s Spread, rng *rand.Rand) *source {
+func newSource(k Kind, s Spread, reel int, rng *rand.Rand) *source {
 	src := &source{kind: k, spread: s}
 	src.mood[0], src.mood[1] = rng.NormFloat64(), rng.NormFloat64()
 	if k == Real {
-		src.tape = newTape(rng)
+		src.tape = newTape(reel)
 	}
 	return src
 }
@@ -74,7 +74,12 @@ func newSource(k Kind, s Spread, rng *rand.Rand) *source {
 // draw returns the residuals of a probe sent gap seconds after the last.
 func (s *source) draw(gap float64, rng *rand.Rand) residual {
 	if s.kind == Real {
-		return s.tape.next(rng)
+		r := s.tape.next(rng)
+		if math.IsNaN(r.inter) {
+			r.inter = s.spread.Inter * rng.NormFloat64()
+		}
+		r.tokens = s.spread.Tokens * rng.NormFloat64()
+		return r
 	}
 	r := residual{
 		first:  s.spread.First * s.unit(0, gap, rng),

@@ -10,6 +10,7 @@ type eventKind uint8
 
 const (
 	result eventKind = iota // first among equals: what is known is known
+	onset
 	mark
 	ticking
 	traffic

@@ -40,6 +40,8 @@ type Setup struct {
 	Adaptive bool          // the scheduler honours suspicions
 	Traffic  float64       // calls a second of each target beside the probes
 	Diurnal  Diurnal
+	Reel     int  // of Real: which recorded series the first target has; the next ones follow
+	Pool     bool // shares of one tier are followed as well, see [Log]
 }
 
 // Diurnal is load that follows the hour: healthy, and not constant.
@@ -64,9 +66,17 @@ type Policy interface {
 	View(target int) View
 }
 
-// Steering is a policy that asks for faster probes: 0 for none.
+// Versioned is a policy that says when its views change: of any target, at any
+// time. Those of others change only where they are told something.
+type Versioned interface {
+	Version() uint64
+}
+
+// Steering is a policy that sets the pace: how fast to probe beside the schedule
+// now, 0 for not at all, and with which canaries, none for all.
 type Steering interface {
 	Interval(target int) time.Duration
+	Canaries(target int) []string
 }
 
 // World runs policies through one stretch of time.
@@ -77,26 +87,27 @@ type World struct {
 	rng      *rand.Rand
 	name     string // of this run, in observation ids
 
-	now, onset time.Duration // since Dawn
+	now, onset time.Duration // since Dawn; onset is far away until Strike
 	effects    []Effect
-	marks      []time.Duration
+	markAt     time.Duration
 	ticks      bool
 
-	targets []actor
-	queue   queue
-	serial  uint64
-	free    []*bellwether.Observation
-	logs    []*Log
+	targets  []actor
+	queue    queue
+	serial   uint64
+	free     []*bellwether.Observation
+	logs     []*Log
+	versions []uint64 // by policy, as last seen
 }
 
 // actor is one simulated target and the schedule of its probes.
 type actor struct {
-	noise    *source
-	lastAt   time.Duration // start of the last probe
-	sent     int
-	fastFrom time.Duration // when the next fast probe may start; 0 none waits
-	fast     time.Duration // the interval in force, 0 for none
-	turn     int           // the generation of fast events; older ones are void
+	noise  *source
+	lastAt time.Duration // start of the last probe
+	sent   int
+	fastAt time.Duration // when the next fast probe starts
+	fast   time.Duration // the interval in force, 0 for none
+	turn   int           // the generation of fast events; older ones are void
 }
 
 // New returns a world that begins at the given time since [Dawn]. The first
@@ -116,11 +127,12 @@ func New(s Setup, begin time.Duration, seed uint64, policies ...Policy) *World {
 			}
 		}
 	}
+	w.versions = make([]uint64, len(policies))
 	for range policies {
 		w.logs = append(w.logs, newLog(len(s.Targets)))
 	}
 	for i := range s.Targets {
-		w.targets = append(w.targets, actor{noise: newSource(s.Noise, s.Levels.Spread, w.rng)})
+		w.targets = append(w.targets, actor{noise: newSource(s.Noise, s.Levels.Spread, s.Reel+i, w.rng)})
 		phase := time.Duration(w.rng.Float64() * float64(s.Every))
 		w.targets[i].lastAt = begin - s.Every + phase
 		w.queue.push(event{at: begin + phase, kind: scheduled, target: i})
@@ -128,7 +140,7 @@ func New(s Setup, begin time.Duration, seed uint64, policies ...Policy) *World {
 			w.queue.push(event{at: begin + time.Duration(float64(time.Second)*float64(i)/float64(len(s.Targets))), kind: traffic, target: i})
 		}
 	}
-	w.look()
+	w.look(all)
 	return w
 }
 
@@ -138,18 +150,19 @@ func (w *World) Log(p int) *Log { return w.logs[p] }
 // Now returns the time since Dawn.
 func (w *World) Now() time.Duration { return w.now }
 
-// Strike sets the onset of the effects. Time ticks every second from a minute
-// before.
-func (w *World) Strike(onset time.Duration, effects []Effect) {
-	w.onset, w.effects = onset, effects
+// Strike sets the onset of the effects, and lets time tick: every second while
+// anything happens, else every ten.
+func (w *World) Strike(at time.Duration, effects []Effect) {
+	w.onset, w.effects = at, effects
+	w.queue.push(event{at: at, kind: onset})
 	for _, e := range effects {
-		w.queue.push(event{at: onset + e.From, kind: mark})
+		w.queue.push(event{at: at + e.From, kind: mark})
 		if e.To > 0 {
-			w.queue.push(event{at: onset + e.To, kind: mark})
+			w.queue.push(event{at: at + e.To, kind: mark})
 		}
 		if e.Ramp > 0 {
 			for k := range 20 {
-				w.queue.push(event{at: onset + e.From + e.Ramp*time.Duration(k+1)/20, kind: mark})
+				w.queue.push(event{at: at + e.From + e.Ramp*time.Duration(k+1)/20, kind: mark})
 			}
 		}
 	}
@@ -170,13 +183,24 @@ func (w *World) Until(end time.Duration, done func() bool) bool {
 	for {
 		if w.queue.len() == 0 || w.queue.top().at > end {
 			w.now = max(w.now, end)
-			w.look()
+			w.look(all)
 			return false
 		}
 		e := w.queue.pop()
 		w.now = e.at
 		w.handle(e)
-		w.look()
+		switch e.kind {
+		case result, traffic:
+			if w.setup.Pool {
+				w.look(all)
+			} else {
+				w.look(e.target)
+			}
+		case ticking, mark, onset:
+			w.look(all)
+		default:
+			continue
+		}
 		if done != nil && done() {
 			return true
 		}
@@ -194,14 +218,24 @@ func (w *World) handle(e event) {
 			return
 		}
 		took := w.probe(e.target, bellwether.TriggerSuspicion)
-		w.queue.push(event{at: e.at + max(a.fast, took), kind: fast, target: e.target, turn: a.turn})
+		w.sendFast(e.target, e.at+max(a.fast, took))
+	case mark:
+		w.markAt = w.now
+	case onset:
+		for _, l := range w.logs {
+			l.begin()
+		}
 	case result:
 		w.deliver(e.target, e.o)
 	case ticking:
 		if !w.ticks {
 			return
 		}
-		w.queue.push(event{at: e.at + time.Second, kind: ticking})
+		next := calmTick
+		if w.restless() {
+			next = time.Second
+		}
+		w.queue.push(event{at: e.at + next, kind: ticking})
 		for _, p := range w.policies {
 			p.Tick(dawn.Add(w.now))
 		}
@@ -212,13 +246,34 @@ func (w *World) handle(e event) {
 	}
 }
 
+// calmTick is between ticks while nobody suspects anything.
+const calmTick = 10 * time.Second
+
+// restless reports whether seconds matter: a policy suspects something, or an
+// effect began or ended in the last five minutes.
+func (w *World) restless() bool {
+	if w.now-w.markAt < 5*time.Minute {
+		return true
+	}
+	for _, p := range w.policies {
+		if s, ok := p.(Steering); ok {
+			for i := range w.targets {
+				if s.Interval(i) > 0 {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // probe sends a probe and returns how long it takes.
 func (w *World) probe(i int, trigger string) time.Duration {
 	a := &w.targets[i]
 	if w.paused() {
 		return 0
 	}
-	o := w.draw(i)
+	o := w.draw(i, w.canary(i, trigger))
 	o.Trigger = trigger
 	a.lastAt = w.now
 	a.sent++
@@ -248,7 +303,8 @@ func (w *World) deliver(i int, o *bellwether.Observation) {
 }
 
 // pace follows the steering policy's suspicions: a fast probe at once, and then
-// one every interval beside the schedule, none before the last has ended.
+// one every interval beside the schedule, none before the last has ended. A new
+// interval of the same suspicion probes no earlier than that.
 func (w *World) pace() {
 	if w.steering == nil {
 		return
@@ -256,33 +312,81 @@ func (w *World) pace() {
 	for i := range w.targets {
 		a := &w.targets[i]
 		want := w.steering.Interval(i)
-		if want == a.fast {
+		was := a.fast
+		if want == was {
 			continue
 		}
 		a.fast = want
-		a.turn++
-		if want > 0 {
-			w.queue.push(event{at: w.now, kind: fast, target: i, turn: a.turn})
+		switch {
+		case want == 0:
+			a.turn++
+		case was == 0:
+			w.sendFast(i, w.now)
+		case a.fastAt > w.now+want:
+			w.sendFast(i, w.now+want)
 		}
 	}
 }
 
-// look notes what every policy thinks now.
-func (w *World) look() {
-	d := w.now - w.onset
-	for i := range w.setup.Targets {
-		u, ill := 1.0, false
-		if w.effects != nil && d >= 0 {
-			u, ill = ideal1(w.effects, &w.setup.Targets[i], d)
-		}
-		for k, p := range w.policies {
-			w.logs[k].note(i, w.now, p.View(i), u, ill)
+// sendFast sets when the next fast probe of a target starts.
+func (w *World) sendFast(i int, at time.Duration) {
+	a := &w.targets[i]
+	a.turn++
+	a.fastAt = at
+	w.queue.push(event{at: at, kind: fast, target: i, turn: a.turn})
+}
+
+// canary returns which canary the next probe of a target is; suspicion may
+// have chosen some.
+func (w *World) canary(i int, trigger string) string {
+	some := w.setup.Canaries
+	if trigger == bellwether.TriggerSuspicion {
+		if told := w.steering.Canaries(i); len(told) > 0 {
+			some = told
 		}
 	}
+	return some[w.targets[i].sent%len(some)]
+}
+
+// all targets are looked at.
+const all = -1
+
+// look notes what every policy thinks now of a target that it was told of, or
+// of all.
+func (w *World) look(target int) {
+	for k, p := range w.policies {
+		if v, ok := p.(Versioned); ok && target != all {
+			if v.Version() != w.versions[k] {
+				w.versions[k] = v.Version()
+				w.noteAll(k, p)
+			}
+		} else if target == all {
+			w.noteAll(k, p)
+		} else {
+			w.note(k, p, target)
+		}
+	}
+}
+
+func (w *World) noteAll(k int, p Policy) {
+	for i := range w.setup.Targets {
+		w.note(k, p, i)
+	}
+	if w.setup.Pool {
+		w.logs[k].share(w.now, p)
+	}
+}
+
+func (w *World) note(k int, p Policy, i int) {
+	u, ill := 1.0, false
+	if d := w.now - w.onset; w.effects != nil && d >= 0 {
+		u, ill = ideal1(w.effects, &w.setup.Targets[i], d)
+	}
+	w.logs[k].note(i, w.now, p.View(i), u, ill)
 }
 
 // draw makes what a probe that starts now sees.
-func (w *World) draw(i int) *bellwether.Observation {
+func (w *World) draw(i int, canary string) *bellwether.Observation {
 	a, t, l := &w.targets[i], &w.setup.Targets[i], &w.setup.Levels
 	r := a.noise.draw((w.now - a.lastAt).Seconds(), w.rng)
 	o := w.fresh()
@@ -292,7 +396,7 @@ func (w *World) draw(i int) *bellwether.Observation {
 	n := max(1, int(math.Round(l.Tokens*math.Exp(r.tokens))))
 	o.ID = w.name + strconv.FormatUint(w.serial, 36)
 	o.At, o.Source, o.Vantage, o.Target = dawn.Add(w.now), bellwether.SourceProbe, "home", t.ID
-	o.Canary = w.setup.Canaries[a.sent%len(w.setup.Canaries)]
+	o.Canary = canary
 	o.Outcome, o.Status, o.Reused, o.Model, o.Fingerprint = bellwether.OK, 200, true, t.Model, "fp-"+t.Model
 	o.Timing = bellwether.Timing{FirstToken: first, InterToken: inter, Total: first + inter*float64(n-1)}
 	o.Tokens = &bellwether.Tokens{Input: 20, Output: n}
@@ -346,7 +450,7 @@ func (w *World) traffic(i int) {
 	p, as := w.setup.Levels.Errors, bellwether.ServerError
 	d := w.now - w.onset
 	for k := range w.effects {
-		if e := &w.effects[k]; e.Errors > 0 && e.on(d) && e.Who.is(t) && e.Canary == "" && e.Outcome.Meaning().Availability == bellwether.Bad {
+		if e := &w.effects[k]; e.Errors > 0 && e.on(d) && e.Who.Is(t) && e.Canary == "" && e.Outcome.Meaning().Availability == bellwether.Bad {
 			p = 1 - (1-p)*(1-e.Errors)
 			if e.Outcome != "" {
 				as = e.Outcome
