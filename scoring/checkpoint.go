@@ -73,6 +73,7 @@ func (e *Engine) Restore(data []byte) error {
 		next.at(name)
 	}
 	next.planExpiry()
+	next.anySlow = slices.ContainsFunc(next.vantages, func(v *vantage) bool { return v.drag.slow })
 	next.anyBroken = slices.ContainsFunc(next.prompts, func(p *vantage) bool { return p.fault })
 	for _, t := range next.targets {
 		next.localAt = max(next.localAt, t.localAt)
@@ -184,7 +185,7 @@ func (c *coder) places(e *Engine, vs *[]*vantage) {
 	n := c.count(len(*vs), mostVantages)
 	for i := 0; i < n && c.err == nil; i++ {
 		if c.read {
-			*vs = append(*vs, &vantage{runs: make([]localRun, len(e.providers)), lastAt: make([]int64, len(e.targets))})
+			*vs = append(*vs, e.newVantage())
 		}
 		v := (*vs)[i]
 		c.str(&v.name)
@@ -192,6 +193,7 @@ func (c *coder) places(e *Engine, vs *[]*vantage) {
 		c.u64(&v.probes)
 		c.bool(&v.fault)
 		c.i64(&v.since)
+		c.drag(e, &v.drag)
 		c.i64(&v.from)
 		c.i64(&v.failedAt)
 		k := c.count(len(e.providers), 1<<16)

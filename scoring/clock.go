@@ -69,6 +69,12 @@ func (v *vantage) times(f func(*int64)) {
 	f(&v.since)
 	f(&v.seenAt)
 	f(&v.from)
+	f(&v.drag.from)
+	f(&v.drag.lastAt)
+	f(&v.drag.since)
+	for i := range v.drag.seenAt {
+		f(&v.drag.seenAt[i])
+	}
 	f(&v.failedAt)
 	for i := range v.runs {
 		f(&v.runs[i].seenAt)

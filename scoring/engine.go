@@ -18,6 +18,7 @@ type Engine struct {
 	routes    []*route
 	vantages  []*vantage
 	prompts   []*vantage // what is known of canaries, in the same terms
+	anySlow   bool       // a vantage is
 	anyBroken bool       // one of them is at fault
 	named     []string   // the config's vantages
 	recent    int64      // a vantage, or a provider at it, silent for longer is not asked

@@ -203,3 +203,39 @@ func TestWhatOneVantageSeesIsNotTheProvidersFault(t *testing.T) {
 		t.Errorf("%s %s: %+v", a.State, a.Cause, a.Reasons)
 	}
 }
+
+// TestNobodyIsBlamedForOurOwnSlowness makes everything slow at any time, for half
+// a minute to two.
+func TestNobodyIsBlamedForOurOwnSlowness(t *testing.T) {
+	t.Parallel()
+	n, blamed, said := 100, 0, 0
+	trials(t, n, func(w *world) (fault, func() bool) {
+		factor := 2 + 3*w.rng.Float64()
+		from := w.now.Add(time.Duration(w.rng.Int64N(int64(time.Minute))))
+		to := from.Add(30*time.Second + time.Duration(w.rng.Int64N(int64(90*time.Second))))
+		heard := false
+		return func(w *world, _ bellwether.Target, o *bellwether.Observation) {
+				if w.now.After(from) && w.now.Before(to) {
+					slower(o, factor, 1)
+				}
+			}, func() bool {
+				if !heard && hasReason(w.assess(w.config.Targets[0].ID).Reasons, "vantage_slow") {
+					heard = true
+					said++
+				}
+				return w.now.After(to.Add(time.Minute))
+			}
+	}, func(w *world) {
+		for _, ch := range w.changes {
+			if ch.To.Severity() > 0 && ch.Cause != bellwether.CauseVantage {
+				blamed++
+				t.Logf("blamed: %+v", ch)
+				break
+			}
+		}
+	})
+	t.Logf("of %d slow spells %d were said to be our own, %d brought a verdict on others", n, said, blamed)
+	if blamed > n/50 {
+		t.Errorf("%d of %d slow spells of our own network were blamed on others", blamed, n)
+	}
+}

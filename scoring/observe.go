@@ -34,6 +34,7 @@ type reading struct {
 	worse   float64 // how much it speaks for errors 30 % against errors 3 %
 	badSane bool
 	oddText bool
+	dragged bool    // its vantage is slow itself
 	p0      float64 // of a probe: the usual rate of failures
 	null    float64 // and the rate expected of this call in health, more after a failure
 }
@@ -62,7 +63,9 @@ func (e *Engine) score(t *target, o *bellwether.Observation, at int64, outcome b
 	void := e.broken(o.Canary)
 	if !bad && !void {
 		e.readSanity(t, s, &r, outcome)
+		r.dragged = e.dragged(o.Vantage)
 		e.readMeasures(t, s, &r, o)
+		e.doubtPace(t, o, &r)
 		e.readText(t, s, &r, o)
 	}
 	if e.set.may[joint] != ignored && (r.ell[errors3] != 0 || r.ell[joint] != 0) {
@@ -240,7 +243,7 @@ func (e *Engine) readMeasure(t *target, s *series, r *reading, k kind, id string
 	if e.set.without(NoWhitening) {
 		m.prevAt = 0
 	}
-	y, u, slow := m.see(r.at, z, uniform(id, uint64(k)+1), t.learning() || t.alarmed(k.family()) || e.set.without(NoQuarantine))
+	y, u, slow := m.see(r.at, z, uniform(id, uint64(k)+1), !r.dragged && (t.learning() || t.alarmed(k.family()) || e.set.without(NoQuarantine)))
 	t.effects[k].push(residual{at: r.at, from: s.key(), y: y - m.middle, z: z})
 	l := e.solver.ladders.pick(m.fine())
 	size := m.pool.size()

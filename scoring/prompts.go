@@ -27,7 +27,8 @@ func (e *Engine) promptAt(name string) *vantage {
 		i := leastMissed(ks, e.now)
 		e.prompts = slices.Delete(e.prompts, i, i+1)
 	}
-	p := &vantage{name: name, runs: make([]localRun, len(e.providers)), lastAt: make([]int64, len(e.targets))}
+	p := e.newVantage()
+	p.name = name
 	e.prompts = append(e.prompts, p)
 	return p
 }

@@ -102,6 +102,9 @@ func (e *Engine) reasons(t *target) []bellwether.Reason {
 			}
 		}
 	}
+	if r, ok := e.dragReason(t); ok {
+		rs = append(rs, r)
+	}
 	if r, ok := e.promptReason(t); ok {
 		rs = append(rs, r)
 	}

@@ -15,7 +15,7 @@ const (
 	staleAfter = 600.0   // seconds
 	lookPause  = 10e9    // nanoseconds between words about what to probe, begin and end apart
 	lookMemory = 86400.0 // seconds over which the cost of suspicion in health is averaged
-	askAbove   = 5.0    // nats at which siblings are asked as well
+	askAbove   = 5.0     // nats at which siblings are asked as well
 	dearOutput = 4.0     // an output token costs so many input tokens, where prices are not known
 )
 

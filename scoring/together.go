@@ -30,16 +30,23 @@ var grave = [...]int{errors30, errors97, insane50, firstToken2, interToken15}
 // conspire looks, after an observation that speaks against t, whether a group of
 // t's holds enough together, and judges its members if so.
 func (e *Engine) conspire(t *target, r *reading) {
-	trusting := e.trusting()
 	for _, i := range grave {
-		if !trusting && table[i].family == famErrors {
-			continue // the vantage may be at fault, which looks alike
-		}
 		if r.ell[i] <= 0 || t.bank.nats[i] < accuseNats || (e.set.may[i] != acts && e.set.may[i] != caps) {
 			continue
 		}
 		if t.fam[table[i].family].active && e.joined(t, i, downExtra) {
 			continue
+		}
+		// The vantage may be at fault, which looks alike.
+		switch table[i].family {
+		case famErrors:
+			if !e.trusting() {
+				continue
+			}
+		case famFirst, famInter:
+			if !e.evenPace() {
+				continue
+			}
 		}
 		for g := 1; g < len(t.groups); g++ {
 			// What strikes all providers at once is ours: no verdict for that.

@@ -22,6 +22,7 @@ type vantage struct {
 	// was for a while.
 	from     int64 // when it began; 0: none is
 	failedAt int64 // the last such call
+	drag     drag
 }
 
 // localRun is what calls to one provider say for a fault of the vantage, in
@@ -45,6 +46,10 @@ const (
 	recentVantage     = 600e9 // and three intervals: silent for longer, a vantage or a provider at it is not asked
 )
 
+func (e *Engine) newVantage() *vantage {
+	return &vantage{runs: make([]localRun, len(e.providers)), lastAt: make([]int64, len(e.targets)), drag: newDrag(len(e.providers))}
+}
+
 // at returns the vantage of that name, making it when it is new, in the place
 // of another where there are too many.
 func (e *Engine) at(name string) *vantage {
@@ -62,7 +67,8 @@ func (e *Engine) at(name string) *vantage {
 		e.dropHeld(e.vantages[i].name)
 		e.vantages = slices.Delete(e.vantages, i, i+1)
 	}
-	v := &vantage{name: name, runs: make([]localRun, len(e.providers)), lastAt: make([]int64, len(e.targets))}
+	v := e.newVantage()
+	v.name = name
 	e.vantages = append(e.vantages, v)
 	return v
 }
