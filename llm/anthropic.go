@@ -32,11 +32,16 @@ func (c anthropic) Encode(e Endpoint, r Request) (Call, error) {
 	if r.Logprobs {
 		no = append(no, "logprobs")
 	}
-	r, err := r.prepared(Anthropic, no)
-	if err != nil {
-		return Call{}, err
+	body, ok := modelPass(Anthropic, r)
+	if !ok || unsigned.Match(body) {
+		var err error
+		if r, err = r.prepared(Anthropic, no); err != nil {
+			return Call{}, err
+		}
+		r.Messages = withoutUnsigned(r.Messages)
+		body = c.body(r)
 	}
-	call := newCall(e, c.url(e, "/messages"), c.body(r), c.auth(e))
+	call := newCall(e, c.url(e, "/messages"), body, c.auth(e))
 	c.version(e, call.Header)
 	if r.Stream {
 		call.Header.Set("Accept", "text/event-stream")

@@ -26,9 +26,13 @@ func (c gemini) Encode(e Endpoint, r Request) (Call, error) {
 	if slices.ContainsFunc(r.Tools, func(t Tool) bool { return t.Strict }) {
 		no = append(no, strictField)
 	}
-	r, err := r.prepared(Gemini, no)
-	if err != nil {
-		return Call{}, err
+	body, ok := r.passed(Gemini, nil)
+	if !ok {
+		var err error
+		if r, err = r.prepared(Gemini, no); err != nil {
+			return Call{}, err
+		}
+		body = c.body(r)
 	}
 	path := "/" + modelPath(r.Model)
 	if r.Stream {
@@ -36,7 +40,7 @@ func (c gemini) Encode(e Endpoint, r Request) (Call, error) {
 	} else {
 		path += ":generateContent"
 	}
-	call := newCall(e, c.url(e, path), c.body(r), c.auth(e))
+	call := newCall(e, c.url(e, path), body, c.auth(e))
 	if r.Stream {
 		call.Header.Set("Accept", "text/event-stream")
 	}

@@ -94,6 +94,11 @@ type Request struct {
 	// them unchanged; any other refuses with an [UnsupportedError] naming them.
 	Dialect Protocol
 	Extra   map[string]json.RawMessage
+	// Body is the whole request as it came in Dialect, for a codec of that
+	// dialect to send on as it is, but for the model's name and StreamUsage:
+	// nothing else above is looked at then. Whoever changes anything else sets
+	// it to nil. No codec sets it.
+	Body []byte
 }
 
 // Finish is why an answer ended, in OpenAI's words.

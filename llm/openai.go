@@ -23,14 +23,18 @@ var (
 func (c openAI) Protocol() Protocol { return c.p }
 
 func (c openAI) Encode(e Endpoint, r Request) (Call, error) {
-	r, err := r.prepared(c.p, nil)
-	if err != nil {
-		return Call{}, err
+	body, ok := c.pass(e, r)
+	if !ok {
+		var err error
+		if r, err = r.prepared(c.p, nil); err != nil {
+			return Call{}, err
+		}
+		if c.p == Azure || openAIHost.MatchString(e.BaseURL) {
+			r.Messages = withoutSignatures(r.Messages)
+		}
+		body = c.body(e, r)
 	}
-	if c.p == Azure || openAIHost.MatchString(e.BaseURL) {
-		r.Messages = withoutSignatures(r.Messages)
-	}
-	call := newCall(e, c.url(e, r.Model, "/chat/completions"), c.body(e, r), c.auth(e))
+	call := newCall(e, c.url(e, r.Model, "/chat/completions"), body, c.auth(e))
 	if r.Stream {
 		call.Header.Set("Accept", "text/event-stream")
 	}

@@ -29,6 +29,7 @@ const schemaField = "response_format"
 // when a field is part of a message, which cannot be dropped.
 func (r Request) Without(names []string) (out Request, ok bool) {
 	out = r
+	out.Body = nil
 	out.Extra = make(map[string]json.RawMessage, len(r.Extra))
 	for k, v := range r.Extra {
 		if !slices.Contains(names, k) {

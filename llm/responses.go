@@ -26,12 +26,16 @@ func (c responses) Encode(e Endpoint, r Request) (Call, error) {
 	if r.Seed != nil {
 		no = append(no, "seed")
 	}
-	foreign := r.foreign(Responses)
-	r, err := r.prepared(Responses, no)
-	if err != nil {
-		return Call{}, err
+	body, ok := modelPass(Responses, r)
+	if !ok {
+		foreign := r.foreign(Responses)
+		var err error
+		if r, err = r.prepared(Responses, no); err != nil {
+			return Call{}, err
+		}
+		body = c.body(r, foreign)
 	}
-	call := newCall(e, strings.TrimRight(e.BaseURL, "/")+"/responses", c.body(r, foreign), openAI{OpenAI}.auth(e))
+	call := newCall(e, strings.TrimRight(e.BaseURL, "/")+"/responses", body, openAI{OpenAI}.auth(e))
 	if r.Stream {
 		call.Header.Set("Accept", "text/event-stream")
 	}
