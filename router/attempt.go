@@ -97,6 +97,7 @@ type attempt struct {
 	up     *upstream
 	cl     claim
 	hedge  bool        // it was asked beside another that was silent
+	lost   bool        // another one was faster
 	req    llm.Request // as this target is asked
 	call   llm.Call
 	start  time.Time
@@ -118,6 +119,7 @@ type seen struct {
 	lastToken  time.Duration
 	total      time.Duration
 	events     int // content events
+	bytes      int // of content
 	malformed  int // events that could not be read
 	usage      *llm.Usage
 	finish     llm.Finish
@@ -260,7 +262,10 @@ func (a *attempt) read() *failure {
 	if a.req.Stream && (resp.Finish == llm.FinishToolCalls && len(resp.ToolCalls) == 0 || a.x.choices > 1) {
 		return &failure{outcome: bellwether.Malformed, status: a.seen.status, text: "a stream was asked for, and the answer is none"}
 	}
-	a.answer = resp
+	a.answer, a.seen.bytes = resp, len(resp.Text)+len(resp.Reasoning)+len(resp.Refusal)
+	for i := range resp.ToolCalls {
+		a.seen.bytes += len(resp.ToolCalls[i].Arguments)
+	}
 	return nil
 }
 

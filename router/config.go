@@ -25,6 +25,8 @@ type Config struct {
 	Token conf.Secret `yaml:"token"`
 	// Keys are the tokens that applications may call with, by name. Left out: anybody who reaches the address, which must then be a loopback one.
 	Keys map[string]conf.Secret `yaml:"keys"`
+	// Callers are applications by name, with more to say of each than its token: what it may do, and how much. Those of keys may do what applications do, without limits.
+	Callers map[string]CallerConfig `yaml:"callers"`
 	// AllowOpen lets a router without keys listen on an address that others reach.
 	AllowOpen bool `yaml:"allow_open"`
 	// StateFile keeps the last weights over a restart. Default: none is kept.
@@ -98,12 +100,10 @@ func (c Config) Validate() []conf.Problem {
 		host, port, err := net.SplitHostPort(c.Listen)
 		n, portErr := strconv.Atoi(port)
 		bad(err != nil || portErr != nil || n < 0 || n > 65535, "listen", fmt.Sprintf("%q is not an address", c.Listen), "write host:port, such as "+DefaultListen)
-		bad(err == nil && !loopback(host) && len(c.Keys) == 0 && !c.AllowOpen, "listen",
+		bad(err == nil && !loopback(host) && len(c.Keys)+len(c.Callers) == 0 && !c.AllowOpen, "listen",
 			"others can reach this address and there are no keys", "write keys: {app: \"${APP_KEY}\"}, listen on 127.0.0.1, or set allow_open: true")
 	}
-	for name, key := range c.Keys {
-		bad(len(key.Reveal()) < 8, "keys."+name, "is shorter than 8 characters", "make a long random one")
-	}
+	ps = append(ps, c.validateCallers()...)
 	if c.Server != "" {
 		u, err := url.Parse(c.Server)
 		bad(err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"), "server", "is not a web address", "write http://host:8780")

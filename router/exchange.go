@@ -24,6 +24,8 @@ type exchange struct {
 	w       http.ResponseWriter
 	flusher *http.ResponseController
 	id      string // the request's
+	caller  *caller
+	held    spent // of the caller's budget, until it is accounted for
 	req     llm.Request
 	choices int // how many answers were asked for
 	table   *table
@@ -55,26 +57,27 @@ type try struct {
 	key     string // the key's name
 	outcome bellwether.Outcome
 	hedge   bool // asked beside another that was silent
+	lost    bool // another one was faster
+	gone    bool // the caller left
 	seen    seen
 }
 
 // serve returns the path of every request in a dialect: read it, plan, ask
 // targets until one answers, account for it.
-func (rt *Router) serve(front *dialect) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{rt: rt, front: front, w: w, flusher: http.NewResponseController(w), id: w.Header().Get(requestID), start: time.Now(), table: rt.table.Load()}
+func (rt *Router) serve(front *dialect) handler {
+	return func(w http.ResponseWriter, r *http.Request, c *caller) {
+		x := &exchange{rt: rt, front: front, w: w, flusher: http.NewResponseController(w), id: w.Header().Get(requestID), caller: c, start: time.Now(), table: rt.table.Load()}
 		if e := x.read(r); e != nil {
-			rt.metrics.refused(e.Code)
-			fail(w, front, e)
+			rt.refuse(w, front, c, x.routeName(), &refusal{Error: e})
+			return
+		}
+		if r := x.admit(x.start); r != nil {
+			rt.refuse(w, front, c, x.routeName(), r)
 			return
 		}
 		rt.account(x, x.run(r.Context()))
 	}
 }
-
-// account is told of every request that targets were asked for, when it is
-// over; f is what the caller was told in place of an answer, nil for an answer.
-func (rt *Router) account(x *exchange, f *failure) { rt.metrics.answered(x.route.Name, f) }
 
 // read reads the request and finds its route.
 func (x *exchange) read(r *http.Request) *llm.Error {

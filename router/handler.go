@@ -1,10 +1,7 @@
 package router
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/bellwether-llm/bellwether/internal/id"
@@ -15,8 +12,8 @@ import (
 // and /metrics, /livez, /readyz beside them.
 func (rt *Router) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/chat/completions", rt.guard(rt.serve(rt.chat)))
-	mux.HandleFunc("GET /v1/models", rt.guard(rt.models))
+	mux.HandleFunc("POST /v1/chat/completions", rt.guard(rt.chat, scopeChat, rt.serve(rt.chat)))
+	mux.HandleFunc("GET /v1/models", rt.guard(rt.chat, scopeChat|scopeEmbeddings|scopeImages, rt.models))
 	mux.HandleFunc("GET /metrics", rt.metrics.serve)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
@@ -33,41 +30,40 @@ func (rt *Router) unknown(w http.ResponseWriter, r *http.Request) {
 		Message: r.Method + " " + r.URL.Path + " is not served here: POST /v1/chat/completions, GET /v1/models"})
 }
 
-// guard admits callers that may come in, and bounds how many are inside.
-func (rt *Router) guard(h http.HandlerFunc) http.HandlerFunc {
+// handler serves a caller that may come in.
+type handler func(w http.ResponseWriter, r *http.Request, c *caller)
+
+// guard admits callers that may do what they want, and bounds how many are
+// inside: of each, and of all. Who may not is told in the words of front.
+func (rt *Router) guard(front *dialect, need scope, h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set(requestID, id.New(time.Now()))
-		if !rt.admitted(r) {
+		w.Header()[requestID] = []string{id.New(time.Now())}
+		c := rt.callers.Load().find(tokenOf(r.Header))
+		if c == nil {
 			rt.metrics.refused("invalid_api_key")
-			fail(w, rt.chat, &llm.Error{Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key",
+			fail(w, front, &llm.Error{Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key", Dialect: llm.OpenAI,
 				Message: "the key is missing or unknown: send Authorization: Bearer KEY with one of this router's keys"})
+			return
+		}
+		if c.scopes&need == 0 {
+			rt.refuse(w, front, c, "", &refusal{Error: &llm.Error{Status: http.StatusForbidden, Type: "invalid_request_error", Code: "scope_missing", Dialect: llm.OpenAI,
+				Message: "this key may not do that: it needs the scope " + need.String()}})
 			return
 		}
 		if rt.inFlight.Add(1) > int64(rt.cfg.MaxInFlight) {
 			rt.inFlight.Add(-1)
-			rt.metrics.refused("too_many_in_flight")
-			w.Header().Set("Retry-After", "1")
-			fail(w, rt.chat, &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: "too_many_in_flight",
-				Message: "this router has too many requests in flight: try again in a second"})
+			rt.refuse(w, front, c, "", &refusal{after: time.Second, Error: &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: "too_many_in_flight", Dialect: llm.OpenAI,
+				Message: "this router has too many requests in flight: try again in a second"}})
 			return
 		}
 		defer rt.inFlight.Add(-1)
-		h(w, r)
+		if r := c.enter(rt.now()); r != nil {
+			rt.refuse(w, front, c, "", r)
+			return
+		}
+		defer c.leave()
+		h(w, r, c)
 	}
-}
-
-// admitted compares in constant time, whatever was sent, with every key.
-func (rt *Router) admitted(r *http.Request) bool {
-	if len(rt.keys) == 0 {
-		return true
-	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	sent := sha256.Sum256([]byte(token))
-	found := 0
-	for i := range rt.keys {
-		found |= subtle.ConstantTimeCompare(sent[:], rt.keys[i][:])
-	}
-	return found == 1 && strings.EqualFold(scheme, "Bearer")
 }
 
 // fail answers with an error body as the dialect's clients read it.

@@ -52,6 +52,7 @@ func (x *exchange) open(ctx context.Context, a *attempt) (*attempt, *failure) {
 	if r.a == a {
 		loser = b
 	}
+	loser.lost = true
 	loser.cancel(errHedged)
 	<-done
 	x.settle(ctx, loser, &failure{outcome: bellwether.Canceled, ours: true, text: errHedged.Error()})

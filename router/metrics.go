@@ -6,8 +6,6 @@ import (
 	"time"
 
 	vm "github.com/VictoriaMetrics/metrics"
-
-	"github.com/bellwether-llm/bellwether"
 )
 
 // metrics are the router's own, in a set that no other router shares.
@@ -17,11 +15,12 @@ type metrics struct {
 	unreported *vm.Counter // summaries dropped while the server was away
 	rejected   *vm.Counter // summaries that the server would not have
 	overBudget *vm.Counter // attempts that the retry budget did not allow
+	cached     meters
 }
 
 func newMetrics() *metrics {
 	set := vm.NewSet()
-	return &metrics{set: set,
+	return &metrics{set: set, cached: newMeters(),
 		malformed:  set.NewCounter("bellwether_router_malformed_events_total"),
 		overBudget: set.NewCounter("bellwether_router_over_budget_total"),
 		rejected:   set.NewCounter("bellwether_router_rejected_summaries_total"),
@@ -51,28 +50,6 @@ func (m *metrics) follow(rt *Router) {
 		return 0
 	})
 	m.set.NewGauge("bellwether_router_drift_ratio", func() float64 { return rt.drift(rt.weights.Load()) })
-}
-
-// attempt counts one call of one target. Targets and routes are the config's,
-// so that there are only so many names; a target asked for directly has route "".
-func (m *metrics) attempt(target, route string, outcome bellwether.Outcome, s seen) {
-	m.set.GetOrCreateCounter("bellwether_router_attempts_total{" + label("target", target) + "," + label("route", route) + "," + label("outcome", string(outcome)) + "}").Inc()
-	if s.events > 0 {
-		m.set.GetOrCreateHistogram("bellwether_router_time_to_first_token_seconds{" + label("target", target) + "}").Update(s.firstToken.Seconds())
-	}
-	if outcome == bellwether.OK {
-		m.set.GetOrCreateHistogram("bellwether_router_attempt_duration_seconds{" + label("target", target) + "}").Update(s.total.Seconds())
-	}
-}
-
-// answered counts one request that targets were asked for, by what the caller
-// got: an answer (ok), the word that went wrong, or nothing (canceled).
-func (m *metrics) answered(route string, f *failure) {
-	outcome := bellwether.OK
-	if f != nil {
-		outcome = f.outcome
-	}
-	m.set.GetOrCreateCounter("bellwether_router_requests_total{" + label("route", route) + "," + label("outcome", string(outcome)) + "}").Inc()
 }
 
 // refused counts requests that no target was asked for.

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// models lists what may stand as a request's model: routes first, then targets.
-func (rt *Router) models(w http.ResponseWriter, _ *http.Request) {
+// models lists what the caller may name as model: routes first, then targets.
+func (rt *Router) models(w http.ResponseWriter, _ *http.Request, c *caller) {
 	type model struct {
 		ID      string `json:"id"`
 		Object  string `json:"object"`
@@ -16,6 +16,9 @@ func (rt *Router) models(w http.ResponseWriter, _ *http.Request) {
 	t := rt.table.Load()
 	list := make([]model, 0, len(t.names))
 	for _, name := range t.names {
+		if !c.may(name) {
+			continue
+		}
 		owner := "bellwether"
 		if r := t.routes[name]; r.Name == "" { // a target
 			owner = r.entries[0].up.Provider

@@ -58,7 +58,7 @@ func vantage(name string) string {
 // observe keeps what one attempt saw.
 func (rt *Router) observe(r *routeTable, a *attempt, f *failure) {
 	outcome := f.counted()
-	rt.metrics.attempt(a.up.ID, r.Name, outcome, a.seen)
+	rt.metrics.attempt(a.up.ID, a.cl.slot.cred.name, r.Name, outcome, &a.seen)
 	if rt.follower != nil {
 		rt.recorder.add(time.Now(), sumKey{a.up.ID, r.Name}, a.up.Price, outcome, a.seen)
 	}

@@ -228,6 +228,10 @@ func (a *attempt) note(d llm.Delta) (held bool) {
 		}
 		a.seen.lastToken = now
 		a.seen.events++
+		a.seen.bytes += len(d.Text) + len(d.Reasoning) + len(d.Refusal)
+		for i := range d.ToolCalls {
+			a.seen.bytes += len(d.ToolCalls[i].Arguments)
+		}
 	}
 	if d.Finish != llm.FinishNone {
 		a.seen.finish = d.Finish

@@ -2,8 +2,6 @@ package router
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -45,10 +43,11 @@ type Router struct {
 	others    *via.Pool[*http.Transport] // for targets with a way of their own
 	log       *slog.Logger
 	chat      *dialect
-	keys      [][sha256.Size]byte // of the tokens that callers may have
 
 	building sync.Mutex // one rebuild at a time, so that the last one sees the latest
 	setup    atomic.Pointer[readySetup]
+	callers  atomic.Pointer[callers]
+	books    *books
 	weights  atomic.Pointer[bellwether.Weights]
 	table    atomic.Pointer[table]
 	started  time.Time
@@ -73,7 +72,7 @@ func New(cfg Config, s Setup, o Options) (*Router, error) {
 		cfg.Name, _ = os.Hostname() // an empty name is told apart by the server
 	}
 	rt := &Router{cfg: cfg, follower: o.Follower, transport: o.Transport, log: o.Logger, chat: chat, started: time.Now(),
-		budget: newBudget(*cfg.RetryBudget), recorder: newRecorder(cfg.Name), metrics: newMetrics()}
+		budget: newBudget(*cfg.RetryBudget), books: newBooks(), recorder: newRecorder(cfg.Name), metrics: newMetrics()}
 	if rt.log == nil {
 		rt.log = slog.New(slog.DiscardHandler)
 	}
@@ -85,13 +84,10 @@ func New(cfg Config, s Setup, o Options) (*Router, error) {
 		t.Proxy, t.TLSClientConfig = v.Proxy(), v.TLS()
 		return t
 	}, (*http.Transport).CloseIdleConnections)
-	for _, key := range cfg.Keys {
-		if key == "" {
-			return nil, errors.New("router: keys: one is empty, which would admit everybody")
-		}
-		rt.keys = append(rt.keys, sha256.Sum256([]byte(key.Reveal())))
-	}
 	rt.metrics.follow(rt)
+	if err := rt.Admit(cfg.Admission()); err != nil {
+		return nil, err
+	}
 	return rt, rt.Replace(s)
 }
 

@@ -86,7 +86,7 @@ func (x *exchange) settle(ctx context.Context, a *attempt, f *failure) {
 	if refusesUsage(f) && a.req.StreamUsage && !x.req.StreamUsage && !a.up.noUsage.Swap(true) {
 		x.refusedUsage = true
 	}
-	x.tries = append(x.tries, try{up: a.up, key: a.cl.slot.cred.name, outcome: outcome, hedge: a.hedge, seen: a.seen})
+	x.tries = append(x.tries, try{up: a.up, key: a.cl.slot.cred.name, outcome: outcome, hedge: a.hedge, lost: a.lost, gone: f != nil && f.gone(), seen: a.seen})
 	x.rt.observe(x.route, a, f)
 }
 

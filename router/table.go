@@ -44,6 +44,14 @@ func (r *routeTable) title() string {
 	return r.Name
 }
 
+// routeName returns the name of the route that was asked for; "" is none.
+func (x *exchange) routeName() string {
+	if x.route == nil {
+		return ""
+	}
+	return x.route.Name
+}
+
 // pick returns the index of an entry, drawn by share; u is uniform in [0, 1).
 // It neither locks nor allocates. O(entries).
 func (r *routeTable) pick(u float64) int {

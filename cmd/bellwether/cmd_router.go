@@ -85,16 +85,16 @@ func runRouter(ctx context.Context, file string, cfg Config, log *slog.Logger) e
 		[]part{{"router follows", rt.Run}})
 }
 
-// watchRouter puts targets and routes in force whenever the config changes.
+// watchRouter puts targets, routes and callers in force whenever the config changes.
 func watchRouter(ctx context.Context, rt *router.Router, file string, cfg *Config, log *slog.Logger) error {
 	return onChange(ctx, func() fileStamps { return cfg.read }, func() {
 		next, err := LoadConfig(file)
 		if err == nil {
 			next.Router.Listen = firstOf(next.Router.Listen, router.DefaultListen)
-			if kept := keepSettled(&next, cfg, "router"); len(kept) > 0 {
+			if kept := keepSettledButCallers(&next, cfg, "router"); len(kept) > 0 {
 				log.Warn("some sections take effect only after a restart", "sections", kept)
 			}
-			err = rt.Replace(next.routerSetup())
+			err = replaceRouting(rt, next)
 		}
 		if err != nil {
 			log.Error("config not reloaded; the old one stays in force", "err", err)
@@ -103,6 +103,14 @@ func watchRouter(ctx context.Context, rt *router.Router, file string, cfg *Confi
 		*cfg = next
 		log.Info("config reloaded", "file", file, "targets", len(next.Targets), "routes", len(next.Routes))
 	})
+}
+
+// replaceRouting puts the targets, routes and callers of a config in force.
+func replaceRouting(rt *router.Router, cfg Config) error {
+	if err := rt.Admit(cfg.Router.Admission()); err != nil {
+		return err
+	}
+	return rt.Replace(cfg.routerSetup())
 }
 
 // listen opens a listener, or says which setting to change.

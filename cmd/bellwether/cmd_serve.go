@@ -69,7 +69,7 @@ func (a *app) reload(ctx context.Context, file string) error {
 		return err
 	}
 	old := a.cfg.Load()
-	kept := keepSettled(&cfg, old, "server", "store", "vantage", "probing", "agent", "router", "alerting.slack", "alerting.webhooks")
+	kept := keepSettledButCallers(&cfg, old, "server", "store", "vantage", "probing", "agent", "router", "alerting.slack", "alerting.webhooks")
 	jobs, err := cfg.jobs()
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (a *app) reload(ctx context.Context, file string) error {
 		return fmt.Errorf("reload: %w", err)
 	}
 	if a.router != nil {
-		if err := a.router.Replace(cfg.routerSetup()); err != nil {
+		if err := replaceRouting(a.router, cfg); err != nil {
 			return err
 		}
 	}

@@ -72,6 +72,21 @@ func keepSettled(cfg, old *Config, sections ...string) (kept []string) {
 	return kept
 }
 
+// keepSettledButCallers is keepSettled, except that who may call the router is
+// put in force by a reload: tokens are replaced while it runs. Only to admit
+// everybody, where some were kept out, takes a restart, for the address that it
+// listens on does too.
+func keepSettledButCallers(cfg, old *Config, sections ...string) (kept []string) {
+	keys, callers := cfg.Router.Keys, cfg.Router.Callers
+	cfg.Router.Keys, cfg.Router.Callers = old.Router.Keys, old.Router.Callers
+	kept = keepSettled(cfg, old, sections...)
+	if len(keys)+len(callers) == 0 && len(old.Router.Keys)+len(old.Router.Callers) > 0 {
+		return append(kept, "router.keys")
+	}
+	cfg.Router.Keys, cfg.Router.Callers = keys, callers
+	return kept
+}
+
 // section returns the part of a config that a path of keys names.
 func section(v reflect.Value, path string) reflect.Value {
 	key, rest, more := strings.Cut(path, ".")
