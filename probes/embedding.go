@@ -97,7 +97,7 @@ func (p *pasts) steady(j Job, v []float32, into map[bellwether.Signal]float64) {
 		}
 		into[embeddingSimilarity] = c
 	}
-	if !known && len(p.bearings) >= maxBearings {
+	if !known && len(p.bearings) >= maxBearings || len(v) > maxDimensions {
 		return
 	}
 	if p.bearings == nil {

@@ -18,6 +18,7 @@ import (
 const (
 	maxPixels    = 4096 * 4096 // decoded one picture at a time: 64 MiB at most
 	maxImageBody = 32 << 20    // of an answer with a picture, in base64
+	maxScans     = 64          // of a progressive JPEG; usual are ten
 )
 
 // paint takes a whole answer with a picture.
@@ -50,6 +51,9 @@ func decodePicture(b []byte) (p picture, err error) {
 		decode = func() (image.Image, error) { return png.Decode(bytes.NewReader(b)) }
 	case bytes.HasPrefix(b, []byte("\xff\xd8")):
 		p.format = "JPEG"
+		if bytes.Count(b, []byte("\xff\xda")) > maxScans {
+			return p, errors.New("is a JPEG of so many scans that decoding it could take minutes")
+		}
 		config = func() (image.Config, error) { return jpeg.DecodeConfig(bytes.NewReader(b)) }
 		decode = func() (image.Image, error) { return jpeg.Decode(bytes.NewReader(b)) }
 	case bytes.HasPrefix(b, []byte("GIF8")):

@@ -281,6 +281,7 @@ func TestPicturesAreWholeAndOfTheirSize(t *testing.T) {
 		"a web page":      {[]byte("<html>sorry</html>"), "", "image"},
 		"a bomb":          {bombOf(60000, 60000), "", "image"},
 		"nothing":         {[]byte{0}, "", "image"},
+		"a JPEG bomb":     {bytes.Repeat([]byte("\xff\xd8\xff\xda"), maxScans+1), "", "image"},
 	} {
 		j := serve(t, painter(t, llm.OpenAI, c.data))
 		j.Canary = Canary{Name: "ball", Kind: "image", Prompt: "A red ball.", Size: c.size, Targets: []string{"gpt-us"}}

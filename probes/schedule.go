@@ -12,9 +12,9 @@ import (
 
 // schedule says when a job is due. It is pure and safe for concurrent use.
 type schedule struct {
-	every time.Duration // of "@every"; 0 for cron expressions
-	phase time.Duration // of "@every": offset from multiples of every since 1970, in [0, every)
-	spec  cron.Schedule // of cron expressions
+	every time.Duration      // of "@every"; 0 for cron expressions
+	phase time.Duration      // of "@every": offset from multiples of every since 1970, in [0, every)
+	spec  *cron.SpecSchedule // of cron expressions
 }
 
 var errNever = errors.New("never comes due")
@@ -34,10 +34,11 @@ func parseSchedule(s string) (schedule, error) {
 	}
 	every, ok := parsed.(cron.ConstantDelaySchedule)
 	if !ok {
-		if parsed.Next(time.Now()).IsZero() {
+		fields, ok := parsed.(*cron.SpecSchedule)
+		if !ok || nextCron(fields, time.Now()).IsZero() {
 			return schedule{}, fmt.Errorf("%q %w", s, errNever)
 		}
-		return schedule{spec: parsed}, nil
+		return schedule{spec: fields}, nil
 	}
 	_, wrote, _ := strings.Cut(spec, "@every ")
 	if d, err := time.ParseDuration(strings.TrimSpace(wrote)); err != nil || d != every.Delay {
@@ -49,11 +50,7 @@ func parseSchedule(s string) (schedule, error) {
 // next returns the first due time after t, zero for never.
 func (s schedule) next(t time.Time) time.Time {
 	if s.every <= 0 {
-		n := s.spec.Next(t)
-		if !n.After(t) {
-			return time.Time{}
-		}
-		return n.Round(0)
+		return nextCron(s.spec, t)
 	}
 	since := time.Duration(t.UnixNano()) - s.phase
 	k := since / s.every
@@ -63,10 +60,15 @@ func (s schedule) next(t time.Time) time.Time {
 	return time.Unix(0, int64(s.phase+(k+1)*s.every)).In(t.Location())
 }
 
-// count is how many due times there are from the due time first up to end.
+// count is how many due times there are from the due time first up to end; of
+// cron expressions over more than a week, about how many: a clock that starts
+// in 1970 jumps over millions.
 func (s schedule) count(first, end time.Time) int {
 	if s.every > 0 {
 		return int(end.Sub(first)/s.every) + 1
+	}
+	if days := end.Sub(first).Hours() / 24; days > 7 {
+		return max(1, int(s.perDay(first)*days))
 	}
 	n := 0
 	for t := first; !t.IsZero() && !t.After(end); t = s.next(t) {
@@ -80,7 +82,7 @@ func (s schedule) interval(at time.Time) time.Duration {
 	if s.every > 0 {
 		return s.every
 	}
-	n := s.spec.Next(at)
+	n := nextCron(s.spec, at)
 	if n.IsZero() {
 		return 24 * time.Hour
 	}
@@ -94,7 +96,7 @@ func (s schedule) perDay(from time.Time) float64 {
 	}
 	// A week, so that weekdays count as what they are. At most one a minute.
 	n, end := 0, from.Add(7*24*time.Hour)
-	for t := s.spec.Next(from); !t.IsZero() && t.Before(end); t = s.spec.Next(t) {
+	for t := nextCron(s.spec, from); !t.IsZero() && t.Before(end); t = nextCron(s.spec, t) {
 		n++
 	}
 	return float64(n) / 7

@@ -55,6 +55,8 @@ type Scheduler struct {
 	run      context.Context // of Run; nil while it does not run
 	entries  map[jobKey]*entry
 	order    []*entry // as given
+	byTarget map[string][]*entry
+	cold     []*entry // not warmed up yet
 	due      alarms
 	waiting  []*sending // due, without a slot yet, oldest first
 	slots    slots
@@ -66,15 +68,14 @@ type Scheduler struct {
 
 // entry is a job with what the scheduler remembers of it.
 type entry struct {
-	job      Job
-	slow     alarm
-	fast     alarm
-	berth    *berth
-	flying   [2]int // of the schedule and of suspicion
-	sent     int    // on the schedule; every Nth is fresh
-	warmedUp bool
-	looked   bool // the present suspicion was told
-	removed  bool
+	job     Job
+	slow    alarm
+	fast    alarm
+	berth   *berth
+	flying  [2]int // of the schedule and of suspicion
+	sent    int    // on the schedule; every Nth is fresh
+	looked  bool   // the present suspicion was told
+	removed bool
 }
 
 // NewScheduler returns a scheduler of jobs. Each observation is given to emit,
@@ -125,11 +126,12 @@ func (s *Scheduler) Replace(jobs []Job) error {
 	defer s.mu.Unlock()
 	now := time.Now()
 	old := s.entries
-	s.entries, s.order = make(map[jobKey]*entry, len(jobs)), s.order[:0:0]
+	s.entries, s.order, s.byTarget = make(map[jobKey]*entry, len(jobs)), s.order[:0:0], map[string][]*entry{}
 	for _, j := range jobs {
 		e := old[j.key()]
 		if e == nil {
 			e = newEntry()
+			s.cold = append(s.cold, e)
 		}
 		moved := e.job.when.every != j.when.every || e.job.when.phase != j.when.phase || e.job.Canary.Schedule != j.Canary.Schedule
 		e.job = j
@@ -138,6 +140,7 @@ func (s *Scheduler) Replace(jobs []Job) error {
 		}
 		s.entries[j.key()] = e
 		s.order = append(s.order, e)
+		s.byTarget[j.Target.ID] = append(s.byTarget[j.Target.ID], e)
 	}
 	for key, e := range old {
 		if s.entries[key] == nil {
@@ -145,7 +148,7 @@ func (s *Scheduler) Replace(jobs []Job) error {
 		}
 	}
 	s.slots.know(s.order)
-	s.followSuspicions(now)
+	s.followSuspicions(s.order, now)
 	s.nudge()
 	return nil
 }
@@ -237,9 +240,7 @@ func (s *Scheduler) step(now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.watchClock(now)
-	if s.warmup {
-		s.warmUp(now)
-	}
+	s.warmUp(now)
 	for a := s.due.first(); a != nil && !a.at.After(now); a = s.due.first() {
 		if a.fast {
 			s.fireFast(a, now)
@@ -278,14 +279,18 @@ func (s *Scheduler) watchClock(now time.Time) {
 	}
 }
 
-// warmUp lets every job that is new wait for its first slot.
+// warmUp lets every job that is new wait for its first slot, where that is
+// wanted.
 func (s *Scheduler) warmUp(now time.Time) {
-	for _, e := range s.order {
-		if !e.warmedUp {
-			e.warmedUp = true
+	if !s.warmup {
+		s.cold = nil
+	}
+	for _, e := range s.cold {
+		if !e.removed {
 			s.await(e, bellwether.TriggerWarmup, now.Round(0), maxLate)
 		}
 	}
+	s.cold = nil
 }
 
 // fire lets one scheduled probe wait for its slot, and sets the next time.

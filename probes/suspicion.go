@@ -30,13 +30,13 @@ func (s *Scheduler) Suspect(x bellwether.Suspicion) {
 	} else {
 		delete(s.suspects, x.Target)
 	}
-	s.followSuspicions(time.Now())
+	s.followSuspicions(s.byTarget[x.Target], time.Now())
 	s.nudge()
 }
 
-// followSuspicions sets the fast alarms as the suspicions want them.
-func (s *Scheduler) followSuspicions(now time.Time) {
-	for _, e := range s.order {
+// followSuspicions sets the fast alarms of entries as the suspicions want them.
+func (s *Scheduler) followSuspicions(entries []*entry, now time.Time) {
+	for _, e := range entries {
 		x, suspected := s.suspects[e.job.Target.ID]
 		switch {
 		case !suspected || !x.wants(e.job.Canary.Name):
