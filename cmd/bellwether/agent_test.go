@@ -515,3 +515,76 @@ func TestWhatIsNotUnderstoodIsNotProbed(t *testing.T) {
 		}
 	}
 }
+
+// TestSuspicionsBudgetIsOneForAllVantagesAndOutlivesKills lets a server and an
+// agent look harder at a target that is down, kills both again and again, and
+// counts what they sent on suspicion in all.
+func TestSuspicionsBudgetIsOneForAllVantagesAndOutlivesKills(t *testing.T) {
+	t.Parallel()
+	const budget = 60 // about six seconds of the server's; an agent that comes later finds nothing left
+	s, url := simulator(t)
+	dir := t.TempDir()
+	file, api, router := testConfig(t, dir, url)
+	withVantages(t, file)
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, strings.Replace(string(src), "probing: {", fmt.Sprintf("probing: {total_budget: {probes: %d}, ", budget), 1))
+	agent, _ := agentFile(t, dir, api, url)
+	day := time.Now().UTC().YearDay()
+	server := start(t, "serve", "--config", file)
+	ready(t, router)
+	p := start(t, "agent", "--config", agent)
+	eventually(t, "the agent is known", func() error {
+		if as := agentsOf(t, api); len(as) != 1 || as[0].Behind {
+			return fmt.Errorf("agents are %+v", as)
+		}
+		return nil
+	})
+	if err := s.SetFaults([]sim.Fault{{Region: "us-east", Kind: sim.KindStatus, Value: 503}}); err != nil {
+		t.Fatal(err)
+	}
+	suspected := func(vantage string) (n int) {
+		for _, o := range seenFrom(t, api, vantage) {
+			if o.Trigger == bellwether.TriggerSuspicion {
+				n++
+			}
+		}
+		return n
+	}
+	for _, vantage := range []string{"test", "elsewhere"} {
+		eventually(t, "suspicion probes from "+vantage, func() error {
+			if suspected(vantage) == 0 {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+	}
+	unprobed := func(vantage int) error {
+		var probing struct {
+			Vantages []struct {
+				Today struct{ Probes, Unprobed int } `json:"suspicion_today"`
+			}
+		}
+		get(t, api+"/v1/probing", &probing)
+		if len(probing.Vantages) <= vantage || probing.Vantages[vantage].Today.Unprobed == 0 {
+			return fmt.Errorf("probing is %+v", probing)
+		}
+		return nil
+	}
+	for range 3 {
+		eventually(t, "the server's part is spent", func() error { return unprobed(0) })
+		server.kill(t)
+		p.kill(t)
+		server, p = start(t, "serve", "--config", file), start(t, "agent", "--config", agent)
+		ready(t, router)
+	}
+	eventually(t, "the agent's part is spent", func() error { return unprobed(1) })
+	p.stop(t)
+	sent := suspected("test") + suspected("elsewhere")
+	if sent > budget && time.Now().UTC().YearDay() == day { // a new day has a new budget
+		t.Errorf("%d probes were sent on suspicion, want at most %d", sent, budget)
+	}
+	server.stop(t)
+}
