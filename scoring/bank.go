@@ -295,7 +295,7 @@ func (e *Engine) single(t *target, f family, at int64) (best int, since int64) {
 	first, last := f.span()
 	for i := first; i <= last; i++ {
 		for _, s := range t.series {
-			if !e.set.alarming.has(i) || s.nats[i] < t.allowed(i)-solveDepth-witnessSaves || s.nats[i] < e.need(t, i, at)+singleNats {
+			if s.nats[i] <= suspectAbove || !e.set.alarming.has(i) || s.nats[i] < t.allowed(i)-solveDepth-witnessSaves || s.nats[i] < e.need(t, i, at)+singleNats {
 				continue
 			}
 			if best < 0 || s.since[i] < since {

@@ -75,7 +75,7 @@ func (m *measure) count(k kind, sorted []float64) {
 		return
 	}
 	m.whole = true
-	m.pool.width = math.Max((sorted[len(sorted)-1]-sorted[0])/64, m.leastSigma(k)/4)
+	m.pool.width = max((sorted[len(sorted)-1]-sorted[0])/64, m.leastSigma(k)/4)
 }
 
 // magnitudes are the factors that the hypotheses about each kind test, the last
@@ -100,7 +100,7 @@ func (m *measure) leastSigma(k kind) float64 {
 	case kindFirst, kindTokens:
 		return .05
 	}
-	return math.Max(1e-9, math.Abs(m.level)/1000)
+	return max(1e-9, math.Abs(m.level)/1000)
 }
 
 // ready reports whether the signal has a baseline to compare with.
@@ -129,7 +129,7 @@ func (m *measure) see(at int64, z, v float64, keep bool) (y, u, slow float64) {
 		if m.season == nil {
 			m.season = &season{hour: -1}
 		}
-		if m.season.note(at, z-y+clip(y, math.Max(3*m.sigma, seasonMost)), !keep || len(m.pend) > 1) {
+		if m.season.note(at, z-y+clip(y, max(3*m.sigma, seasonMost)), !keep || len(m.pend) > 1) {
 			m.rest()
 		}
 	}
@@ -173,7 +173,7 @@ func (m *measure) release(k kind, h *histogram) {
 }
 
 func (m *measure) accept(k kind, s sample) {
-	healthy := math.Max(0, math.Min(longestGap, seconds(s.at-m.lastAt)))
+	healthy := max(0, min(longestGap, seconds(s.at-m.lastAt)))
 	m.lastAt = max(m.lastAt, s.at)
 	if !m.whole {
 		m.follow(k, s, healthy)
@@ -190,7 +190,7 @@ func (m *measure) accept(k kind, s sample) {
 
 // follow moves level and anchor by a healthy sample.
 func (m *measure) follow(k kind, s sample, healthy float64) {
-	alpha := math.Max(1/float64(m.accepted+1), 1-math.Exp2(-healthy/levelHalfLife))
+	alpha := max(1/float64(m.accepted+1), 1-math.Exp2(-healthy/levelHalfLife))
 	step := alpha * clip(s.z-m.season.at(s.at)-m.level, 2*m.sigma)
 	if k < kindsShown && m.drift() != 0 {
 		step = clip(step, driftPace*healthy/3600)
@@ -223,13 +223,13 @@ func (m *measure) renew() {
 
 // refresh derives the spread, the correlation and the effect sizes.
 func (m *measure) refresh(k kind) {
-	m.sigma = math.Max(m.borrowed(m.pool.spread()), m.leastSigma(k))
+	m.sigma = max(m.borrowed(m.pool.spread()), m.leastSigma(k))
 	switch {
 	case k == kindTokens:
-		m.sigma = math.Max(m.sigma, math.Exp(-m.level)) // the size of one more
+		m.sigma = max(m.sigma, math.Exp(-m.level)) // the size of one more
 		m.middle = m.pool.median()
 	case m.whole:
-		m.sigma = math.Max(m.sigma, m.pool.width)
+		m.sigma = max(m.sigma, m.pool.width)
 		m.middle = m.pool.median()
 	default:
 		m.pool.refit(m.sigma)
@@ -272,7 +272,7 @@ func (m *measure) shift(k kind, dy, spread float64) {
 	m.pend = m.pend[:0]
 	m.prevAt = 0
 	if f := spread / m.sigma; f > 1 {
-		m.pool.stretch(math.Min(f, 2))
+		m.pool.stretch(min(f, 2))
 		m.refresh(k)
 	}
 }

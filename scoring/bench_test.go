@@ -41,16 +41,16 @@ func BenchmarkFoldTraffic(b *testing.B) {
 	}
 }
 
-func BenchmarkTick500Targets(b *testing.B) {
-	e, at := many(b, 500)
+func BenchmarkTick10000Targets(b *testing.B) {
+	e, at := many(b, 10000, 5)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		e.Fold(bellwether.Record{Seq: uint64(i), At: at})
 	}
 }
 
-// many is an engine of n targets with two series and half an hour of past each.
-func many(b *testing.B, n int) (*scoring.Engine, time.Time) {
+// many is an engine of n targets with two series and so many probes of each.
+func many(b *testing.B, n, probes int) (*scoring.Engine, time.Time) {
 	w := newWorld(b, 10*time.Second, func(c *scoring.Config) {
 		c.Targets, c.Routes = nil, nil
 		for i := range n {
@@ -59,7 +59,7 @@ func many(b *testing.B, n int) (*scoring.Engine, time.Time) {
 		c.Routes = append(c.Routes, bellwether.Route{Name: "all", Tiers: [][]bellwether.TierTarget{tier(c.Targets[0].ID, c.Targets[1].ID)}})
 	})
 	w.canaries = []string{"a", "b"}
-	for range 200 {
+	for range probes {
 		w.now = w.now.Add(10 * time.Second)
 		for _, tgt := range w.config.Targets {
 			o := w.healthy(tgt)
@@ -71,7 +71,7 @@ func many(b *testing.B, n int) (*scoring.Engine, time.Time) {
 }
 
 func BenchmarkCheckpoint100Targets(b *testing.B) {
-	e, _ := many(b, 100)
+	e, _ := many(b, 100, 200)
 	b.ReportAllocs()
 	for b.Loop() {
 		cp, err := e.Checkpoint()
@@ -83,7 +83,7 @@ func BenchmarkCheckpoint100Targets(b *testing.B) {
 }
 
 func BenchmarkRestore100Targets(b *testing.B) {
-	e, _ := many(b, 100)
+	e, _ := many(b, 100, 200)
 	cp, err := e.Checkpoint()
 	if err != nil {
 		b.Fatal(err)
@@ -97,7 +97,7 @@ func BenchmarkRestore100Targets(b *testing.B) {
 }
 
 func BenchmarkAssessments500Targets(b *testing.B) {
-	e, _ := many(b, 500)
+	e, _ := many(b, 500, 200)
 	begin := time.Now()
 	e.Assessments()
 	b.ReportMetric(float64(time.Since(begin).Milliseconds()), "first-ms")
@@ -127,5 +127,22 @@ func TestFoldDoesNotAllocateWhenNothingChanges(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(5*len(obs), fold); n > 0.2 {
 		t.Errorf("Fold allocates %v times a record", n)
+	}
+}
+
+// BenchmarkCheckpointOfAMonth says what a series takes that has seen every hour
+// of the week for a month.
+func BenchmarkCheckpointOfAMonth(b *testing.B) {
+	w := newWorld(b, time.Minute, func(c *scoring.Config) { c.Targets, c.Routes = fleet()[:1], nil })
+	w.canaries = []string{"a", "b"}
+	w.ticks = -1
+	w.run(28 * 24 * time.Hour)
+	b.ReportAllocs()
+	for b.Loop() {
+		cp, err := w.engine.Checkpoint()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(len(cp))/2, "bytes/series")
 	}
 }

@@ -32,7 +32,7 @@ func (c *calm) follow(nats, most float64) {
 		c.seen, c.n, c.excess = c.seen/2, c.n/2, c.excess/2
 	}
 	if nats > 0 {
-		c.peak = math.Max(c.peak, nats)
+		c.peak = max(c.peak, nats)
 		return
 	}
 	c.end()
@@ -42,7 +42,7 @@ func (c *calm) follow(nats, most float64) {
 func (c *calm) end() {
 	if c.peak > calmFrom {
 		c.n++
-		c.excess += math.Min(c.peak-calmFrom, 2*calmMost)
+		c.excess += min(c.peak-calmFrom, 2*calmMost)
 	}
 	c.peak = 0
 }
@@ -57,6 +57,6 @@ func (c *calm) raise(h, run float64) float64 {
 	expected := c.seen * math.Exp(h-calmFrom-run)
 	often := math.Log((c.n+calmPrior)/(expected+calmPrior)) - 1/math.Sqrt(c.n)
 	slope := (c.n + calmSlope) / (c.excess + calmSlope) * (1 + 1/math.Sqrt(c.n))
-	raised := calmFrom + (h-calmFrom+math.Max(0, often))/math.Min(1, slope)
-	return math.Max(h, math.Min(h+calmMost, raised))
+	raised := calmFrom + (h-calmFrom+max(0, often))/min(1, slope)
+	return max(h, min(h+calmMost, raised))
 }

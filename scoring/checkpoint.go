@@ -295,9 +295,7 @@ func (c *coder) target(t *target) {
 		from := uint64(r.from)
 		c.u64(&from)
 		r.from = uint32(from)
-		for i := range r.ell {
-			c.f32(&r.ell[i])
-		}
+		c.sparse(r.ell[:])
 	})
 	c.standing(t)
 	c.steering(t)
@@ -459,9 +457,7 @@ func (c *coder) origin(o *origin) {
 
 func (c *coder) text(p *textPast) {
 	for f := range features {
-		for b := range p.bins[f] {
-			c.f32(&p.bins[f][b])
-		}
+		c.sparse(p.bins[f][:])
 		c.least(&p.total[f], 0)
 	}
 	list(c, &p.pend, textPending, func(x *textSample) {
@@ -478,10 +474,10 @@ func (c *coder) text(p *textPast) {
 }
 
 func (c *coder) season(s *season) {
+	c.sparse(s.mean[:])
+	c.sparse(s.n[:])
+	c.sparse(s.weeks[:])
 	for i := range s.mean {
-		c.f32(&s.mean[i])
-		c.f32(&s.n[i])
-		c.f32(&s.weeks[i])
 		if s.n[i] < 0 || s.weeks[i] < 0 {
 			c.err = errCheckpoint
 		}
@@ -497,14 +493,12 @@ func (c *coder) season(s *season) {
 	c.int(&s.phase)
 	c.f64(&s.level)
 	c.f64(&s.swing)
-	for i := range s.shape {
-		c.f32(&s.shape[i])
-	}
+	c.sparse(s.shape[:])
 }
 
 func (c *coder) pool(p *pool) {
 	list(c, &p.young, youngMost, c.f64)
-	list(c, &p.bins, poolBins, c.f32)
+	c.bins(&p.bins, poolBins)
 	c.f64s(p.coarse[:])
 	c.f64(&p.width)
 	c.f64(&p.gain)
@@ -514,8 +508,17 @@ func (c *coder) pool(p *pool) {
 	}
 }
 
+// bins codes a histogram of so many bins, or none.
+func (c *coder) bins(bins *[]float32, most int) {
+	n := c.count(len(*bins), most)
+	if c.read {
+		*bins = make([]float32, n)
+	}
+	c.sparse(*bins)
+}
+
 func (c *coder) histogram(h *histogram) {
-	list(c, &h.bins, histBins, c.f32)
+	c.bins(&h.bins, histBins)
 	c.f64(&h.low)
 	c.f64(&h.total)
 	if n := len(h.bins); c.read && n != 0 && n != histBins {

@@ -112,6 +112,33 @@ func (c *coder) f64s(vs []float64) {
 	}
 }
 
+// sparse codes numbers most of which are 0, as runs of zeros and of others.
+func (c *coder) sparse(vs []float32) {
+	for i := 0; i < len(vs) && c.err == nil; {
+		zeros, others := 0, 0
+		if !c.read {
+			for i+zeros < len(vs) && vs[i+zeros] == 0 {
+				zeros++
+			}
+			for i+zeros+others < len(vs) && vs[i+zeros+others] != 0 {
+				others++
+			}
+		}
+		left := len(vs) - i
+		zeros = c.count(zeros, left)
+		others = c.count(others, left-zeros)
+		if zeros+others == 0 {
+			c.err = errCheckpoint
+			return
+		}
+		clear(vs[i : i+zeros])
+		for i += zeros; others > 0; others-- {
+			c.f32(&vs[i])
+			i++
+		}
+	}
+}
+
 func (c *coder) i64s(vs []int64) {
 	for i := range vs {
 		c.i64(&vs[i])

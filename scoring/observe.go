@@ -51,7 +51,7 @@ func (e *Engine) score(t *target, o *bellwether.Observation, at int64, outcome b
 	meaning := outcome.Meaning()
 	limited := meaning.Signal == bellwether.Quota
 	if e.set.quota != ignored && (limited || meaning.Availability != bellwether.Excluded) {
-		t.quotas.add(limited, bucketP(t.quota.bucket), at, t.gap(at), &e.set)
+		t.quotas.add(limited, e.solver.ladders.rates[t.quota.bucket].p0, at, t.gap(at), &e.set)
 		t.learnQuota(limited)
 	}
 	if meaning.Availability == bellwether.Excluded && outcome != bellwether.Blocked {
@@ -99,13 +99,18 @@ func (t *target) learnQuota(limited bool) {
 // readErrors compares a call's success with the usual rate of failures; after a
 // failure with how often failures follow each other.
 func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.Outcome) {
-	p0 := bucketP(t.avail.bucket)
+	row := &e.solver.ladders.rates[t.avail.bucket]
+	p0 := row.p0
 	null := p0
 	if t.answered() { // else there is no health in which failures could cluster
 		null = t.burst.null(p0, t.prior.burst, r.at)
 	}
 	for i := errors3; i <= errors97; i++ {
 		if e.set.may[i] == ignored {
+			continue
+		}
+		if null <= p0 {
+			r.ell[i] = row.ell(i, bad)
 			continue
 		}
 		p1 := faultRate(table[i].p1, p0)
@@ -116,12 +121,11 @@ func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.
 			r.ell[i] = math.Log((1 - p1) / (1 - q))
 		}
 	}
-	r.worse = worseErrors(p0, bad)
 	r.p0, r.null = p0, null
 	one := tally{at: r.at, n: 1, worst: outcomeIndex(outcome)}
-	r.calls = 1
+	r.calls, r.worse = 1, row.worse[0]
 	if bad {
-		one.bad, r.failed = 1, 1
+		one.bad, r.failed, r.worse = 1, 1, row.worse[1]
 	}
 	t.calls.push(one)
 	if t.learning() || t.alarmed(famErrors) || e.set.without(NoQuarantine) {
@@ -134,29 +138,21 @@ func (e *Engine) readErrors(t *target, r *reading, bad bool, outcome bellwether.
 	t.burst.see(r.at, bad)
 }
 
-// worseErrors is what a call says for errors 30 % against errors 3 %.
-func worseErrors(p0 float64, bad bool) float64 {
-	small, large := faultRate(table[errors3].p1, p0), faultRate(table[errors30].p1, p0)
+// ell is what a call says for hypothesis i.
+func (r *rateRow) ell(i int, bad bool) float64 {
 	if bad {
-		return math.Log(large / small)
+		return r.bad[i]
 	}
-	return math.Log((1 - large) / (1 - small))
+	return r.good[i]
 }
 
 // readSanity compares an answer's checks with the canary's usual.
 func (e *Engine) readSanity(t *target, s *series, r *reading, outcome bellwether.Outcome) {
 	bad := outcome != bellwether.OK
 	r.badSane = bad
-	p0 := bucketP(s.sane.bucket)
 	for i := insane5; i <= insane50; i++ {
-		if e.set.may[i] == ignored {
-			continue
-		}
-		p1 := faultRate(table[i].p1, p0)
-		if bad {
-			r.ell[i] = math.Log(p1 / p0)
-		} else {
-			r.ell[i] = math.Log((1 - p1) / (1 - p0))
+		if e.set.may[i] != ignored {
+			r.ell[i] = e.solver.ladders.rates[s.sane.bucket].ell(i, bad)
 		}
 	}
 	one := tally{at: r.at, n: 1, worst: outcomeIndex(outcome)}

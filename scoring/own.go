@@ -114,7 +114,7 @@ func (e *Engine) observeFeedback(t *target, o *bellwether.Observation, at int64)
 // usual rate p0, or half or two thirds of those that were good.
 func dislikeRate(i int, p0 float64) float64 {
 	r := table[i].ratio
-	return math.Min(r*p0, p0+(1-p0)*(r-1)/r)
+	return min(r*p0, p0+(1-p0)*(r-1)/r)
 }
 
 // stream is how often something comes, for the budget of signals that do not come
@@ -157,7 +157,7 @@ func (t *target) pacedRun(p *stream) float64 {
 		return t.lnRun
 	}
 	// Before an hour is known, the norm is what was seen of it.
-	return math.Max(leastRun, t.lnRun+math.Log(seconds(t.interval)*p.n/math.Max(p.norm, 60)))
+	return max(leastRun, t.lnRun+math.Log(seconds(t.interval)*p.n/max(p.norm, 60)))
 }
 
 // hypothesis names hypothesis i of t: "gpu_memory up".

@@ -80,14 +80,13 @@ func (e *Engine) observeTraffic(t *target, o *bellwether.Observation, at, end in
 	}
 	s := t.find(o, fromTraffic, e.now)
 	r := reading{at: at}
-	p0, spread := bucketP(s.avail.bucket), t.traffic.spread()
+	row, spread := &e.solver.ladders.rates[s.avail.bucket], t.traffic.spread()
 	for i := errors3; i <= errors97; i++ {
 		if e.set.may[i] != ignored {
-			p1 := faultRate(table[i].p1, p0)
-			r.ell[i] = (w.bad*math.Log(p1/p0) + w.good*math.Log((1-p1)/(1-p0))) / spread
+			r.ell[i] = (w.bad*row.bad[i] + w.good*row.good[i]) / spread
 		}
 	}
-	r.worse = (w.bad*worseErrors(p0, true) + w.good*worseErrors(p0, false)) / spread
+	r.worse = (w.bad*row.worse[1] + w.good*row.worse[0]) / spread
 	t.traffic.afford(&r.ell, end, seconds(end-at))
 	r.calls, r.failed = n, w.bad
 	t.calls.push(tally{at: at, n: float32(n), bad: float32(w.bad), worst: outcomeIndex(w.worst)})
@@ -112,7 +111,7 @@ func (e *Engine) observeTraffic(t *target, o *bellwether.Observation, at, end in
 // calls are worth fewer. It starts at 2, worth ten minutes, and follows what
 // pairs of minutes show.
 func (p *traffic) spread() float64 {
-	return math.Max(1, math.Min(mostSpread, (spreadPrior*startSpread+p.sum)/(spreadPrior+p.weight)))
+	return max(1, min(mostSpread, (spreadPrior*startSpread+p.sum)/(spreadPrior+p.weight)))
 }
 
 // disperse adds a window to the present block, and measures the spread when a
@@ -140,7 +139,7 @@ func (p *traffic) closeBlock(rate float64) {
 		off := p.bad/p.n - p.lastBad/p.lastN
 		mu := 2 * rate / both
 		w := 4 * mu / (4*mu + 1)
-		p.waitSum += w * math.Min(spreadClip, off*off/(rate*(1-rate)*both))
+		p.waitSum += w * min(spreadClip, off*off/(rate*(1-rate)*both))
 		p.waitWeight += w
 	}
 	p.lastN, p.lastBad = p.n, p.bad
@@ -174,11 +173,11 @@ func (p *traffic) afford(ell *[hypotheses]float64, end int64, window float64) {
 	case end > p.creditAt:
 		p.credit += nextNats * seconds(end-p.creditAt)
 	}
-	p.credit = math.Min(p.credit, most)
+	p.credit = min(p.credit, most)
 	p.creditAt = max(p.creditAt, end)
 	top := 0.0
 	for _, x := range ell {
-		top = math.Max(top, x)
+		top = max(top, x)
 	}
 	part := 1.0
 	if top > p.credit {
@@ -213,7 +212,7 @@ func (t *target) errorRuns() (calls, observations float64) {
 	if p.at == 0 || t.lastAt-p.at > recentTraffic {
 		return t.lnRun, t.lnRun
 	}
-	norm := math.Max(p.norm, 1)
+	norm := max(p.norm, 1)
 	return t.lnRun + math.Log1p(seconds(t.interval)*p.calls/norm), t.lnRun + math.Log1p(seconds(t.interval)*p.windows/norm)
 }
 
@@ -256,10 +255,10 @@ func (t *target) trafficPrior(s *series) prior {
 	if n < priorErrors.bad+priorErrors.good {
 		n = t.avail.good + t.avail.bad
 		mean := t.avail.mean(t.prior.errors)
-		p = math.Min(2*mean, math.Max(mean, priorErrors.bad/(priorErrors.bad+priorErrors.good)))
+		p = min(2*mean, max(mean, priorErrors.bad/(priorErrors.bad+priorErrors.good)))
 	}
-	p = math.Max(p, leastTraffic)
-	worth := 200 + math.Min(300, n/10)
+	p = max(p, leastTraffic)
+	worth := 200 + min(300, n/10)
 	return prior{bad: p * worth, good: (1 - p) * worth}
 }
 
@@ -310,7 +309,7 @@ func (t *target) begin(f family) {
 	for _, s := range t.series {
 		if s.passive && s.nats[first] >= cleanNats {
 			w := &s.avail
-			p := math.Max(leastTraffic, (w.waitBad+.5)/(w.waitGood+w.waitBad+1))
+			p := max(leastTraffic, (w.waitBad+.5)/(w.waitGood+w.waitBad+1))
 			s.start = prior{bad: p * startWorth, good: (1 - p) * startWorth}
 		}
 		clear(s.nats[first : last+1])

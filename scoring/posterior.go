@@ -67,9 +67,9 @@ func (b *belief) add(r *reading, active hypSet, begin, end float64) {
 // failures speaks for an outage, and not for three failures in a hundred.
 func (r *reading) streak(i int) float64 {
 	p1 := faultRate(table[i].p1, r.p0)
-	q := math.Max(r.p0, math.Min(r.null, faultRate(table[errors97].p1, r.p0)/2))
+	q := max(r.p0, min(r.null, faultRate(table[errors97].p1, r.p0)/2))
 	if q > r.p0 {
-		p1 = math.Max(p1, q)
+		p1 = max(p1, q)
 	}
 	if r.failed > 0 {
 		return math.Log(p1 / q)
@@ -86,9 +86,9 @@ func (b *belief) weight(set *settings, small *[hypotheses]bool) float64 {
 			w += b.p[i+1]
 			continue
 		}
-		w += b.p[i+1] * math.Max(table[i].utility, set.floor[i])
+		w += b.p[i+1] * max(table[i].utility, set.floor[i])
 	}
-	return math.Min(1, w)
+	return min(1, w)
 }
 
 // leastBelief is the probability below which a hypothesis moves no weight, so

@@ -108,7 +108,7 @@ func (p *pool) rescale(f float64) {
 
 // bin turns the young samples into a histogram.
 func (p *pool) bin() {
-	sigma := math.Max(p.spread(), 1e-6)
+	sigma := max(p.spread(), 1e-6)
 	p.bins, p.gain = make([]float32, poolBins), 1
 	if p.width == 0 {
 		p.width = 2 * poolWide * sigma / poolBins

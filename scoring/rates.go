@@ -66,9 +66,9 @@ func (b *burst) null(p0 float64, p prior, at int64) float64 {
 	if !b.failed {
 		return p0
 	}
-	gap := math.Max(0, seconds(at-b.at))
+	gap := max(0, seconds(at-b.at))
 	q := b.rate.mean(p)
-	return math.Max(p0, p0+(q-p0)*math.Exp(-gap/burstTime))
+	return max(p0, p0+(q-p0)*math.Exp(-gap/burstTime))
 }
 
 // see remembers a probe, and its pair when the one before had failed shortly

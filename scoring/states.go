@@ -55,7 +55,7 @@ func (e *Engine) judgeFamily(t *target, f family, at int64) {
 	best, since := -1, int64(0)
 	for i := first; i <= last; i++ {
 		// No threshold lies lower, so none is solved before it is needed.
-		if (t.bank.nats[i] < t.allowed(i)-solveDepth-witnessSaves && !e.joined(t, i, 0)) || (e.set.may[i] != acts && e.set.may[i] != caps) {
+		if t.bank.nats[i] == 0 || !e.set.alarming.has(i) || t.bank.nats[i] < t.allowed(i)-solveDepth-witnessSaves && !e.joined(t, i, 0) {
 			continue
 		}
 		if t.bank.nats[i] >= e.need(t, i, at) && (best < 0 || t.bank.nats[i] > t.bank.nats[best]) {

@@ -103,7 +103,33 @@ func bucketOf(place float64) int {
 	if !(place >= 0) {
 		return -1
 	}
-	return int(math.Min(place, dBuckets-1))
+	return int(min(place, dBuckets-1))
+}
+
+const logPStep = 0.22314355131420976 // ln(pStep)
+
+// rateRow is what calls say where they usually fail at the rate of a bucket.
+type rateRow struct {
+	p0        float64
+	good, bad [hypotheses]float64 // the counted hypotheses' log likelihood ratios
+	worse     [2]float64          // for errors 30 % against errors 3 %: of a success, of a failure
+}
+
+func newRateRows() *[pBuckets]rateRow {
+	var rows [pBuckets]rateRow
+	for k := range rows {
+		r := &rows[k]
+		r.p0 = bucketP(k)
+		for i := range table {
+			if table[i].p1 > 0 {
+				as := countAtoms(table[i].p1, r.p0)
+				r.bad[i], r.good[i] = as[0].x, as[1].x
+			}
+		}
+		small, large := faultRate(table[errors3].p1, r.p0), faultRate(table[errors30].p1, r.p0)
+		r.worse = [2]float64{math.Log((1 - large) / (1 - small)), math.Log(large / small)}
+	}
+	return &rows
 }
 
 // bucketP returns the rate of bucket k.
@@ -114,12 +140,12 @@ func bucketOfP(p float64) int {
 	if !(p > pLeast) {
 		return 0
 	}
-	return min(int(math.Ceil(math.Log(p/pLeast)/math.Log(pStep)-1e-9)), pBuckets-1)
+	return min(int(math.Ceil(math.Log(p/pLeast)/logPStep-1e-9)), pBuckets-1)
 }
 
 // faultRate is the rate under a fault for a target whose usual rate is p0: a
 // target that often fails is at fault when it fails twice as often, or when half
 // of what went well fails too.
-func faultRate(p1, p0 float64) float64 { return math.Max(p1, math.Min(2*p0, (1+p0)/2)) }
+func faultRate(p1, p0 float64) float64 { return max(p1, min(2*p0, (1+p0)/2)) }
 
 func phi(x float64) float64 { return .5 * math.Erfc(-x/math.Sqrt2) }

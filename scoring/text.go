@@ -51,13 +51,13 @@ type textSample struct {
 // bin returns the bin of value v of feature f; -1 for none.
 func (f *feature) bin(v float64) int16 {
 	if f.log {
-		v = math.Log(math.Max(v, 1e-9))
+		v = math.Log(max(v, 1e-9))
 	}
 	if v != v {
 		return -1
 	}
 	at := (v - f.low) / (f.high - f.low) * textBins
-	return int16(math.Max(0, math.Min(textBins-1, at)))
+	return int16(max(0, min(textBins-1, at)))
 }
 
 // rank returns the randomised rank of bin b of feature f in (0, 1).
@@ -84,7 +84,7 @@ func (p *textPast) odd(x *textSample, id string) (least float64, strongest int) 
 		one := u
 		switch {
 		case features[f].up && features[f].down:
-			one = 2 * math.Min(u, 1-u)
+			one = 2 * min(u, 1-u)
 		case features[f].up:
 			one = 1 - u
 		}
@@ -92,7 +92,7 @@ func (p *textPast) odd(x *textSample, id string) (least float64, strongest int) 
 			least, strongest = one, f
 		}
 	}
-	return math.Min(1, least*float64(known)), strongest
+	return min(1, least*float64(known)), strongest
 }
 
 // readText compares an answer's text with the past of its canary.

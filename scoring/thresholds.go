@@ -131,13 +131,17 @@ type solver struct {
 	cache   map[thresholdKey]float64
 }
 
-type ladders struct{ coarse, fine, text *ladder }
+type ladders struct {
+	coarse, fine, text *ladder
+	rates              *[pBuckets]rateRow
+}
 
 func newLadders() *ladders {
 	return &ladders{
 		coarse: newLadder([]float64{.5, .75, .9, .97, .99}),
 		fine:   newLadder([]float64{.5, .75, .9, .97, .99, .999}),
 		text:   newTextLadder([]float64{.5, .75, .9, .97, .99}),
+		rates:  newRateRows(),
 	}
 }
 

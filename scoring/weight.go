@@ -17,9 +17,9 @@ func ramp(now, want, allow float64, clean bool) float64 {
 	next := now
 	switch {
 	case want < now:
-		next = math.Max(want, now-allow)
+		next = max(want, now-allow)
 	case clean:
-		next = math.Min(want, math.Max(trickle, 2*now))
+		next = min(want, max(trickle, 2*now))
 		if next >= .995 {
 			next = 1
 		}
@@ -51,7 +51,7 @@ func (e *Engine) ceiling(t *target) float64 {
 		case a.recovery > 0:
 			u = 1
 		}
-		most = math.Min(most, math.Max(u, e.set.floor[a.hyp]))
+		most = min(most, max(u, e.set.floor[a.hyp]))
 	}
 	return most
 }
@@ -92,20 +92,20 @@ func (e *Engine) weigh(t *target, at int64, clean bool) {
 	small := e.small(t)
 	want := t.belief.weight(&e.set, &small)
 	if e.set.quota == acts || e.set.quota == caps {
-		want *= math.Max(t.quotas.weight(), e.set.quotaFloor)
+		want *= max(t.quotas.weight(), e.set.quotaFloor)
 	}
 	failed, left := t.run()
 	if e.set.may[errors97] == acts || e.set.may[errors97] == caps {
-		want = math.Min(want, math.Max(left, e.set.floor[errors97]))
+		want = min(want, max(left, e.set.floor[errors97]))
 	}
-	want = math.Max(want, trickle)
-	want = math.Min(want, e.ceiling(t))
+	want = max(want, trickle)
+	want = min(want, e.ceiling(t))
 	hard := failed >= runHard || t.belief.hard() || t.fam[famErrors].active && t.fam[famErrors].hyp == errors97
 	if t.account() || t.verdict == bellwether.Down {
 		want, hard = 0, true
 	}
 	if at > t.shedAt {
-		t.shed = math.Min(shedCap, t.shed+shedCap/shedTime*seconds(at-t.shedAt))
+		t.shed = min(shedCap, t.shed+shedCap/shedTime*seconds(at-t.shedAt))
 		t.shedAt = at
 	}
 	allow := t.shed
@@ -114,7 +114,7 @@ func (e *Engine) weigh(t *target, at int64, clean bool) {
 	}
 	next := ramp(t.weight, want, allow, clean)
 	if next < t.weight {
-		t.shed = math.Max(0, t.shed-(t.weight-next))
+		t.shed = max(0, t.shed-(t.weight-next))
 	}
 	if next != t.weight {
 		t.weight, e.dirty = next, true

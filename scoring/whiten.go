@@ -36,7 +36,7 @@ func (c *correlation) refresh() {
 	if c.pairs < leastPairs || c.yy <= 0 {
 		return
 	}
-	rho, wide := math.Min(c.yx/c.yy, .95), 2/math.Sqrt(c.pairs)
+	rho, wide := min(c.yx/c.yy, .95), 2/math.Sqrt(c.pairs)
 	c.bias = .5 / math.Sqrt(c.pairs)
 	if gap := c.gaps / c.pairs; rho > wide && gap > 0 {
 		c.rho30 = math.Pow(rho, rhoGap/gap)
@@ -53,9 +53,9 @@ func (c *correlation) at(gap float64) (rho, sure float64) {
 	rho = c.bias
 	if c.rho30 > 0 {
 		rho += math.Pow(c.rho30, gap/rhoGap)
-		sure = math.Min(rhoMost, math.Pow(c.sure30, gap/rhoGap))
+		sure = min(rhoMost, math.Pow(c.sure30, gap/rhoGap))
 	}
-	return math.Min(rho, rhoMost), sure
+	return min(rho, rhoMost), sure
 }
 
 // widening is the standard deviation of y - rho*before, in those of y, when the
@@ -83,4 +83,4 @@ func slowing(rho, sure float64) float64 {
 }
 
 // clip bounds v to [-most, most].
-func clip(v, most float64) float64 { return math.Max(-most, math.Min(most, v)) }
+func clip(v, most float64) float64 { return max(-most, min(most, v)) }
