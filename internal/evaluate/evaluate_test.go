@@ -43,7 +43,7 @@ func TestResultsAreTheSameOnOneCoreOnThreeAndFromTheCache(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		results, err := p.stage(context.Background(), "test", cells)
+		results, err := p.stage(context.Background(), "test", 1, cells)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestNoWorkBeginsWhenTheTimeIsOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if results, err := p.stage(context.Background(), "test", some()); err != nil || len(results) != 0 || p.skipped != len(some()) {
+	if results, err := p.stage(context.Background(), "test", 1, some()); err != nil || len(results) != 0 || p.skipped != len(some()) {
 		t.Errorf("%d results, %d skipped, %v; want none and %d", len(results), p.skipped, err, len(some()))
 	}
 }
@@ -89,7 +89,7 @@ func TestAnInterruptedRunStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := p.stage(ctx, "test", some()); err == nil {
+	if _, err := p.stage(ctx, "test", 1, some()); err == nil {
 		t.Error("an interrupted stage has no error")
 	}
 }

@@ -60,7 +60,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "how many cells at a time")
 	fs.StringVar(&o.docs, "docs", "docs", "folder of evaluation.md")
 	fs.StringVar(&o.expected, "expected", "internal/evaluate/expected.json", "file of expectations")
-	fs.BoolVar(&o.write, "write", false, "write the page and the expectations, whatever the profile; full and standard do when nothing is left out")
+	fs.BoolVar(&o.write, "write", false, "write the page and the expectations, whatever was left out for want of time; full and standard do when nothing was")
 	fs.BoolVar(&o.check, "check", false, "fail where figures are worse than expected")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -100,8 +100,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if _, err := io.WriteString(stdout, page.text(o.only == "")); err != nil {
 		return err
 	}
-	whole := o.only == "" && pool.skipped == 0
-	if whole && (o.write || o.profile != "quick") {
+	if whole := pool.skipped == 0 && o.profile != "quick"; o.only == "" && (whole || o.write) {
 		if err := page.save(o.docs); err != nil {
 			return err
 		}

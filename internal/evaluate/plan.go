@@ -34,9 +34,9 @@ var rhythms = [...]struct {
 // earlier ones.
 func evaluate(ctx context.Context, pool *pool, p profile, only string) (*Book, error) {
 	b := &Book{columns: map[entry]*trials.Column{}, scenarios: trials.Scenarios(), tuned: map[string]policies.Spec{}, pace: 30 * time.Second, profile: p, optima: map[string]float64{}}
-	do := func(name string, cells []trials.Cell) error {
+	do := func(name string, part float64, cells []trials.Cell) error {
 		cells = interleave(cells)
-		results, err := pool.stage(ctx, name, cells)
+		results, err := pool.stage(ctx, name, part, cells)
 		if err != nil {
 			return err
 		}
@@ -45,27 +45,27 @@ func evaluate(ctx context.Context, pool *pool, p profile, only string) (*Book, e
 		return nil
 	}
 	for range paces {
-		if err := do("cost of suspicion", b.pilot()); err != nil {
+		if err := do("cost of suspicion", .2, b.pilot()); err != nil {
 			return nil, err
 		}
 		b.setPace()
 	}
 	if only == "" || strings.Contains("false verdicts", only) || strings.Contains("daily rhythm", only) {
-		if err := do("months without fault", b.months()); err != nil {
+		if err := do("months without fault", .45, b.months()); err != nil {
 			return nil, err
 		}
 	}
 	b.tune()
-	if err := do("faults", b.faults(only)); err != nil {
+	if err := do("faults", .7, b.faults(only)); err != nil {
 		return nil, err
 	}
 	if only == "" || strings.Contains("localisation", only) {
-		if err := do("whose fault", b.places()); err != nil {
+		if err := do("whose fault", .5, b.places()); err != nil {
 			return nil, err
 		}
 	}
 	if only == "" || strings.Contains("incidents", only) {
-		if err := do("months of incidents", b.incidents()); err != nil {
+		if err := do("months of incidents", 1, b.incidents()); err != nil {
 			return nil, err
 		}
 	}
@@ -120,7 +120,7 @@ func (p *profile) kinds() []world.Kind {
 
 // pilot measures how many probes suspicion adds in health.
 func (b *Book) pilot() []trials.Cell {
-	return split(trials.Cell{Work: trials.Months, Noise: world.Normal, Engine: b.whole(true), Warm: b.profile.warm}, 4, 1)
+	return split(trials.Cell{Work: trials.Months, Noise: world.Normal, Engine: b.whole(true), Warm: b.profile.warm}, min(4, max(1, b.profile.seeds/4)), 1)
 }
 
 // paces is how often the schedule is corrected by what it cost.

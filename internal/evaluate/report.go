@@ -132,6 +132,10 @@ func limitTime(d float64, every time.Duration) float64 {
 	return every.Seconds()*(d-.5) + 1
 }
 
+// fastLimit is the same where probes come every 5 s from the onset on: half a
+// slow interval until the first.
+func (b *Book) fastLimit(d float64) float64 { return b.pace.Seconds()/2 + 5*(d-1) + 1 }
+
 func (b *Book) delayTable() string {
 	var rows [][]string
 	arl := b.runLength(false)
@@ -150,7 +154,7 @@ func (b *Book) delayTable() string {
 		adaptive := b.fault(s.Name, world.Normal, true)
 		rows = append(rows, []string{
 			s.Name, fmt.Sprintf("%.3g", s.Limit.Information()), fmt.Sprintf("%.1f", d), clock(limitTime(d, 30*time.Second)),
-			withMissed(show(limits.Mean(probes(fixed)), 1), fixed), show(b.ratio(s), 2), mean(seconds(fixed)),
+			withMissed(show(limits.Mean(probes(fixed)), 1), fixed), show(b.ratio(s), 2), mean(seconds(fixed)), clock(b.fastLimit(d)),
 			withMissed(mean(seconds(adaptive)), adaptive), fmt.Sprintf("%.1f", limits.Mean(seconds(fixed)).Value/limits.Mean(seconds(adaptive)).Value),
 			theirs(gatus), theirs(ewma), theirs(gauss),
 		})
@@ -158,7 +162,7 @@ func (b *Book) delayTable() string {
 	if len(rows) == 0 {
 		return ""
 	}
-	head := []string{"fault", "I, nats a probe", "D*, probes", "D*, time", "ours, probes", "over D*", "ours, fixed 30 s", "ours, adaptive", "faster by"}
+	head := []string{"fault", "I, nats a probe", "D*, probes", "D*, fixed 30 s", "ours, probes", "over D*", "ours, fixed 30 s", "D*, adaptive", "ours, adaptive", "faster by"}
 	for _, s := range []policies.Spec{gatus, ewma, gauss} {
 		head = append(head, s.String())
 	}

@@ -20,9 +20,9 @@ import (
 type pool struct {
 	shared  *trials.Shared
 	benches []*trials.Bench
-	dir     string // of finished cells; "" none
-	hash    string // of everything that a result depends on beside its cell
-	until   time.Time
+	dir     string    // of finished cells; "" none
+	hash    string    // of everything that a result depends on beside its cell
+	until   time.Time // of all work; zero for no limit
 	log     io.Writer
 	skipped int
 	began   time.Time
@@ -141,9 +141,14 @@ func (p *pool) keep(c trials.Cell, r trials.Result) error {
 	return nil
 }
 
-// stage runs cells and returns their results in the order of the cells; those
-// that the time limit left out are missing. It returns when all workers have.
-func (p *pool) stage(ctx context.Context, name string, cells []trials.Cell) (map[int]trials.Result, error) {
+// stage runs cells and returns their results in the order of the cells. It may
+// take a part of the time that is left; what it has no time for is missing. It
+// returns when all workers have.
+func (p *pool) stage(ctx context.Context, name string, part float64, cells []trials.Cell) (map[int]trials.Result, error) {
+	var until time.Time
+	if !p.until.IsZero() {
+		until = time.Now().Add(time.Duration(part * float64(time.Until(p.until))))
+	}
 	cells = slices.Clone(cells)
 	done := map[int]trials.Result{}
 	var todo []int
@@ -165,7 +170,7 @@ func (p *pool) stage(ctx context.Context, name string, cells []trials.Cell) (map
 		if first != nil || ctx.Err() != nil || next >= len(todo) {
 			return 0, false
 		}
-		if !p.until.IsZero() && time.Now().After(p.until) {
+		if !until.IsZero() && time.Now().After(until) {
 			p.skipped += len(todo) - next
 			next = len(todo)
 			return 0, false

@@ -391,7 +391,7 @@ func (b *Book) scenarioTable() string {
 		return ""
 	}
 	return "Adaptive cadence, normal noise, first target. Exit and full weight count from the end of the fault.\n\n" +
-		table([]string{"family", "scenario", "found", "mean", "median", "95th", "probes", "tokens", "right cause", "weight < .5", "exit", "weight ≥ .95", "flaps, 95th", "verdicts on the well", "misrouted, h"}, rows)
+		table([]string{"family", "scenario", "found", "mean", "median", "95th", "probes", "tokens", "right cause", "weight < .5", "exit", "its limit", "weight ≥ .95", "flaps, 95th", "verdicts on the well", "misrouted, h"}, rows)
 }
 
 func (b *Book) scenarioRow(s *trials.Scenario, c *trials.Column) []string {
@@ -428,8 +428,17 @@ func (b *Book) scenarioRow(s *trials.Scenario, c *trials.Column) []string {
 		found += " (none is right)"
 	}
 	return []string{fmt.Sprint(s.Family), s.Name, found, mean(xs), clock(limits.Median(xs)), clock(limits.Quantile(xs, .95)),
-		show(limits.Mean(probes(c)), 1), show(limits.Figure{Value: tokens.Value, Low: math.Inf(-1)}, 0), cause, mean(half), mean(exit), mean(back),
+		show(limits.Mean(probes(c)), 1), show(limits.Figure{Value: tokens.Value, Low: math.Inf(-1)}, 0), cause, mean(half), mean(exit), exitLimit(s), mean(back),
 		fmt.Sprintf("%.0f", limits.Quantile(flaps, .95)), fmt.Sprint(wrong), show(limits.Mean(regret(c, s.Fleet == trials.Pool)), 3)}
+}
+
+// exitLimit is Wald's: the mean time until healthy answers every 5 s outweigh
+// the fault a hundred to one.
+func exitLimit(s *trials.Scenario) string {
+	if s.Limit == nil {
+		return "–"
+	}
+	return clock(5 * limits.Recovery(s.Limit, .01))
 }
 
 func (b *Book) method() string {

@@ -62,7 +62,7 @@ func (b *Bench) incidents(c *Cell, s *Scenario, n int, r *Result) error {
 	setup := c.setup(s, n%max(1, c.Warm))
 	setup.Traffic = c.Traffic
 	w := world.New(setup, begin, seed, all...)
-	w.Strike(begin, history(setup.Targets, mix(c.Mix), rand.New(rand.NewPCG(seed, 1))))
+	w.Strike(begin, history(setup.Targets, mix(c.Mix), newRand(seed)))
 	w.Until(begin+30*day, nil)
 	for k := range all {
 		col := &r.Columns[k]
@@ -103,6 +103,8 @@ func history(targets []bellwether.Target, fates []fate, rng *rand.Rand) []world.
 	}
 	return all
 }
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
 func pick(fates []fate, rng *rand.Rand) world.Effect {
 	u := rng.Float64()
