@@ -89,6 +89,13 @@ func (s schedule) interval(at time.Time) time.Duration {
 	return n.Sub(at)
 }
 
+// within reports whether the schedule comes due again within d of now. A cron
+// expression does so once a minute at most, which saves walking to the next
+// year for one that is rare.
+func (s schedule) within(d time.Duration, now time.Time) bool {
+	return (s.every > 0 || d >= time.Minute) && d >= s.interval(now)
+}
+
 // perDay is how often the schedule comes due on the day after from.
 func (s schedule) perDay(from time.Time) float64 {
 	if s.every > 0 {

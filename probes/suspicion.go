@@ -45,7 +45,7 @@ func (s *Scheduler) followSuspicions(entries []*entry, now time.Time) {
 		case !e.looked:
 			e.looked = true
 			s.due.set(&e.fast, now.Round(0))
-		case x.interval >= e.job.when.interval(now):
+		case e.job.when.within(x.interval, now):
 			// The schedule is as fast by itself; what is set already may fire.
 		case e.fast.at.IsZero() || e.fast.at.Sub(now.Round(0)) > x.interval:
 			s.due.set(&e.fast, now.Round(0).Add(x.interval))
@@ -63,7 +63,7 @@ func (s *Scheduler) fireFast(a *alarm, now time.Time) {
 	if !next.After(now) {
 		next = now.Round(0).Add(x.interval)
 	}
-	if x.interval >= e.job.when.interval(now) {
+	if e.job.when.within(x.interval, now) {
 		next = time.Time{} // the schedule is as fast by itself
 	}
 	j := e.job
