@@ -157,22 +157,22 @@ func (s *standing) add(m *metrics, k rowKey, d counts) {
 		r.dirty = true
 		s.dirty = append(s.dirty, r)
 	}
-	s.use(k.part, d)
+	u := used(k.part, d)
+	s.day.add(u)
+	s.month.add(u)
 }
 
-// use takes what counts against a budget: requests that targets were asked
-// for, and what answers cost and attempts that the caller left. What failed,
-// and hedges, are the router's to pay.
-func (s *standing) use(p part, d counts) {
-	u := spent{}
+// used returns what of d counts against a budget: requests that targets were
+// asked for, and the tokens and cost of answers and of attempts that the caller
+// left. What failed, and hedges, are the router's to pay.
+func used(p part, d counts) (u spent) {
 	if p != partRefused {
 		u.requests = d.requests
 	}
 	if p == partAnswer || p == partCanceled {
 		u.tokens, u.cost = d.input+d.output, d.cost
 	}
-	s.day.add(u)
-	s.month.add(u)
+	return u
 }
 
 func (s *spent) add(u spent) {
@@ -245,7 +245,7 @@ func (rt *Router) account(x *exchange, f *failure) {
 		outcome = f.outcome
 	}
 	s := x.caller.standing
-	var used counts
+	var sum counts
 	s.mu.Lock()
 	s.turn(dayOf(now))
 	k := rowKey{day: s.dayIs, route: x.route.Name}
@@ -256,16 +256,16 @@ func (rt *Router) account(x *exchange, f *failure) {
 		if k.part == partAnswer && f == nil {
 			c.requests = 1
 		}
-		used.add(c)
+		sum.add(c)
 		s.add(rt.metrics, k, c)
 	}
-	if used.requests == 0 {
+	if sum.requests == 0 {
 		s.add(rt.metrics, rowKey{day: k.day, part: partUnanswered, route: k.route, outcome: outcome}, counts{requests: 1})
 	}
 	s.held.take(x.held)
 	s.mu.Unlock()
-	if taken := x.needs.tokens(); taken != used.input+used.output {
-		s.gauge.tokens.give(taken - used.input - used.output)
+	if taken := x.needs.tokens(); taken != sum.input+sum.output {
+		s.gauge.tokens.give(taken - sum.input - sum.output)
 	}
 	rt.metrics.answered(x.route.Name, s.name, outcome, now.Sub(x.start))
 }

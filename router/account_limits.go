@@ -11,7 +11,7 @@ import (
 	"github.com/bellwether-llm/bellwether/llm"
 )
 
-// left is a refusal by what a caller may use: a budget, or a limit a minute.
+// refusal is a refusal by what a caller may use: a budget, or a limit a minute.
 type refusal struct {
 	*llm.Error
 	after time.Duration // when it may be worth trying again; 0: official clients are told not to

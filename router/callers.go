@@ -216,6 +216,21 @@ func (cs *callers) find(t string) *caller {
 	return found.caller
 }
 
+// all returns every caller, by name.
+func (cs *callers) all() []*caller {
+	var all []*caller
+	if cs.anyone != nil {
+		all = append(all, cs.anyone)
+	}
+	for _, t := range cs.tokens {
+		if !slices.Contains(all, t.caller) {
+			all = append(all, t.caller)
+		}
+	}
+	slices.SortFunc(all, func(a, b *caller) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
 // tokenHeaders are where clients of the other dialects put what those of
 // OpenAI's put into Authorization.
 var tokenHeaders = [...]string{"X-Api-Key", "Api-Key", "X-Goog-Api-Key"}

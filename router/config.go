@@ -31,6 +31,10 @@ type Config struct {
 	AllowOpen bool `yaml:"allow_open"`
 	// StateFile keeps the last weights over a restart. Default: none is kept.
 	StateFile string `yaml:"state_file"`
+	// AccountsFile keeps usage and budgets over a restart. Default: state_file with .accounts after it; without either they are in memory alone.
+	AccountsFile string `yaml:"accounts_file"`
+	// KeepAccounts is how long usage is kept by day. Default 62d; budgets by the month take at least 31d.
+	KeepAccounts conf.Duration `yaml:"keep_accounts"`
 	// MaxBodyBytes bounds a request. Default 16777216 (16 MiB).
 	MaxBodyBytes int64 `yaml:"max_body_bytes"`
 	// MaxInFlight bounds requests in flight; more are answered 503 at once. Default 10000.
@@ -58,6 +62,9 @@ const (
 	defaultReportEvery = time.Second
 	defaultRetryWait   = 500 * time.Millisecond
 	defaultDrain       = 30 * time.Second
+
+	defaultKeepAccounts = 62 * 24 * time.Hour
+	leastKeepAccounts   = 31 * 24 * time.Hour
 )
 
 func (c Config) withDefaults() Config {
@@ -71,6 +78,7 @@ func (c Config) withDefaults() Config {
 		c.Attempts = defaultAttempts
 	}
 	orElse(&c.ReportEvery, defaultReportEvery)
+	orElse(&c.KeepAccounts, defaultKeepAccounts)
 	orElse(&c.RetryWait, defaultRetryWait)
 	orElse(&c.Drain, defaultDrain)
 	if c.RetryBudget == nil {
@@ -86,6 +94,14 @@ func orElse(d *conf.Duration, value time.Duration) {
 	if *d == 0 {
 		*d = conf.Duration(value)
 	}
+}
+
+// accountsFile returns where usage is kept; "" is nowhere.
+func (c Config) accountsFile() string {
+	if c.AccountsFile == "" && c.StateFile != "" {
+		return c.StateFile + ".accounts"
+	}
+	return c.AccountsFile
 }
 
 // Validate returns everything that is wrong with c.
@@ -115,6 +131,7 @@ func (c Config) Validate() []conf.Problem {
 	bad(c.Attempts < 0 || c.Attempts > 20, "attempts", "is out of range", "write 1 to 20")
 	bad(c.RetryBudget != nil && !(*c.RetryBudget >= 0 && *c.RetryBudget <= 10), "retry_budget", "is out of range", "write 0 to 10, such as 0.2")
 	bad(c.RetryWait < 0, "retry_wait", "is below zero", "write a duration such as 500ms")
+	bad(c.KeepAccounts != 0 && c.KeepAccounts < conf.Duration(leastKeepAccounts), "keep_accounts", "is too short for budgets by the month", "write at least 31d, or leave it out for 62d")
 	bad(c.Drain < 0, "drain", "is below zero", "write a duration such as 30s")
 	ps = append(ps, c.Breaker.Validate("breaker.")...)
 	bad(c.ReportEvery < 0 || (c.ReportEvery > 0 && c.ReportEvery < conf.Duration(50*time.Millisecond)) || c.ReportEvery > conf.Duration(time.Minute),

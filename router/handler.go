@@ -14,6 +14,7 @@ func (rt *Router) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/chat/completions", rt.guard(rt.chat, scopeChat, rt.serve(rt.chat)))
 	mux.HandleFunc("GET /v1/models", rt.guard(rt.chat, scopeChat|scopeEmbeddings|scopeImages, rt.models))
+	rt.ownEndpoints(mux, rt.chat)
 	mux.HandleFunc("GET /metrics", rt.metrics.serve)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })

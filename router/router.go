@@ -48,6 +48,11 @@ type Router struct {
 	setup    atomic.Pointer[readySetup]
 	callers  atomic.Pointer[callers]
 	books    *books
+
+	journaling   sync.Mutex // guards the journal
+	journal      journal
+	accountsFail bool
+
 	weights  atomic.Pointer[bellwether.Weights]
 	table    atomic.Pointer[table]
 	started  time.Time
@@ -84,6 +89,7 @@ func New(cfg Config, s Setup, o Options) (*Router, error) {
 		t.Proxy, t.TLSClientConfig = v.Proxy(), v.TLS()
 		return t
 	}, (*http.Transport).CloseIdleConnections)
+	rt.journal.path = cfg.accountsFile()
 	rt.metrics.follow(rt)
 	if err := rt.Admit(cfg.Admission()); err != nil {
 		return nil, err

@@ -18,16 +18,16 @@ import (
 
 // Run follows the server and reports to it until ctx ends, and joins
 // everything that it started. It returns nil then, and an error only when
-// following is not possible at all. Without a follower it only waits: base
-// weights stand. Call it once.
+// following is not possible at all. Without a follower base weights
+// stand. Call it once.
 func (rt *Router) Run(ctx context.Context) error {
 	defer rt.closeIdle()
+	g, running := errgroup.WithContext(ctx)
+	g.Go(func() error { return rt.keepAccounts(running) })
 	if rt.follower == nil {
-		<-ctx.Done()
-		return nil
+		return g.Wait()
 	}
 	rt.restore()
-	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return rt.follower.Watch(running, rt.apply) })
 	g.Go(func() error { return rt.report(running) })
 	g.Go(func() error { return rt.keepDrifting(running) })
