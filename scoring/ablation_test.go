@@ -41,7 +41,7 @@ func TestEveryAblationLeavesSomethingOut(t *testing.T) {
 		if whole == less {
 			t.Errorf("%s makes no difference", c.name)
 		}
-		if c.part == scoring.NoWitness && less > whole {
+		if c.part == scoring.NoWitness && less > whole+5*time.Minute { // the two see other noise
 			t.Errorf("a verdict without a witness comes %v later", less-whole)
 		}
 	}

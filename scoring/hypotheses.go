@@ -161,7 +161,7 @@ func (s hypSet) next() (rest hypSet, i int) {
 
 // The constants of the specification, A0. Times in seconds, evidence in nats.
 const (
-	suspectAbove, clearBelow = 3.0, 1.0
+	suspectAbove, clearBelow = 3.5, 2.0
 	witnessNats              = 3.0 // what a witness must hold, and the price of having none
 	failingExtra, downExtra  = 1.8, 2.5
 	recoverNats              = 4.6 // ln(1/0.01)

@@ -194,13 +194,13 @@ func TestAChangeOfIdentityConfirmsWhatElseChanged(t *testing.T) {
 	t.Parallel()
 	needs := func(signals map[bellwether.Signal]float64) (nats float64, text string) {
 		w := warm(t, 5*time.Second, nil)
-		w.fault = only(us, func(o *bellwether.Observation) {
+		w.fault = only("gemini-eu", func(o *bellwether.Observation) {
 			o.Tokens.Output *= 2
 			o.Timing.Total += float64(o.Tokens.Output) / 2 * o.Timing.InterToken
 			o.Signals = signals
 		})
-		w.until(w.now.Add(2*time.Minute), func() bool { return w.state(us).Severity() > 0 })
-		a := w.assess(us)
+		w.until(w.now.Add(2*time.Minute), func() bool { return w.state("gemini-eu").Severity() > 0 })
+		a := w.assess("gemini-eu")
 		return a.Reasons[0].Evidence, a.Reasons[0].Text
 	}
 	alone, _ := needs(nil)
