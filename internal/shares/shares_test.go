@@ -133,6 +133,44 @@ func TestRoundKeepsZerosAndMovesLittle(t *testing.T) {
 	})
 }
 
+func TestBlendedSharesLieBetween(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ts, p := targets(t)
+		a, _ := shares.Compute(ts, p)
+		for i := range ts {
+			ts[i].Weight, ts[i].Dead = 1, false
+		}
+		b, _ := shares.Compute(ts, p)
+		got := append([]float64(nil), a...)
+		part := rapid.Float64Range(-1, 2).Draw(t, "part")
+		shares.Blend(got, b, part)
+		check(t, got, 1e-9)
+		for i := range got {
+			if got[i] < math.Min(a[i], b[i])-1e-12 || got[i] > math.Max(a[i], b[i])+1e-12 {
+				t.Fatalf("Blend of %v and %v by %v is %v", a[i], b[i], part, got[i])
+			}
+		}
+	})
+}
+
+func TestABetterTargetNeverGetsLessWhateverIsPreferred(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ts, p := targets(t)
+		for i := range ts {
+			ts[i].Base = rapid.Float64Range(.01, 100).Draw(t, "base")
+			ts[i].Preference = rapid.Float64Range(.05, 1).Draw(t, "preference")
+			ts[i].Dead = false
+		}
+		i := rapid.IntRange(0, len(ts)-1).Draw(t, "i")
+		before, panicked := shares.Compute(ts, p)
+		ts[i].Weight = math.Min(1, math.Max(0, ts[i].Weight)+rapid.Float64Range(0, 1).Draw(t, "better by"))
+		after, now := shares.Compute(ts, p)
+		if !panicked && !now && after[i] < before[i]-1e-12 {
+			t.Fatalf("share fell from %v to %v", before[i], after[i])
+		}
+	})
+}
+
 func TestComputeIntoDoesNotAllocate(t *testing.T) {
 	ts := []shares.Target{{Base: 1, Weight: .4}, {Tier: 1, Base: 1, Weight: 1}}
 	dst := make([]float64, 2)
