@@ -137,7 +137,7 @@ func printSummary(w io.Writer, s replaySummary) {
 	}
 	_ = t.Flush()
 	if quiet > 0 {
-		fmt.Fprintf(w, "%s without a verdict, at full weight\n", count(quiet, "target", "targets"))
+		fmt.Fprintf(w, "%s never ill, at full weight\n", count(quiet, "target", "targets"))
 	}
 	if len(s.Routes) > 0 {
 		fmt.Fprintln(t, "\nROUTE\tSHARE MOVED\tSHARE CHANGES\tNOT NORMAL")

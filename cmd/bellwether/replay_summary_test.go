@@ -87,7 +87,7 @@ func TestASummarySaysWhatAFaultCostAndWhomItWoke(t *testing.T) {
 	if code != exitOK {
 		t.Error(code)
 	}
-	mustContain(t, out, "2880 observations from 2026-11-20T12:0", "1 target without a verdict", "1 incident, of which 1 would have alerted (1 down); no channel is set up")
+	mustContain(t, out, "2880 observations from 2026-11-20T12:0", "1 target never ill", "1 incident, of which 1 would have alerted (1 down); no channel is set up")
 }
 
 func TestTheSameHistoryGivesTheSameBytesHoweverItIsPacked(t *testing.T) {
