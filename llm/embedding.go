@@ -20,6 +20,11 @@ type EmbeddingRequest struct {
 	Dimensions int      // 0: the model's own
 	Base64     bool     // vectors as little-endian float32 in base64, where the protocol has that
 	Batch      bool     // a list even of one text, which Gemini asks for by another method
+	Encoded    bool     // the input is tokens of the model's own in place of text, and only in Body
+	Beyond     []string // further fields that a request had, by name: only Body has them
+	// Body is the whole request as it came, for a codec of the same dialect to
+	// send on as it is but for the model. No codec sets it.
+	Body []byte
 }
 
 // Embeddings are the vectors of an [EmbeddingRequest], in the order of its
@@ -44,6 +49,9 @@ type Embedder interface {
 }
 
 func (r EmbeddingRequest) validate(p Protocol) error {
+	if r.Encoded {
+		return &UnsupportedError{Protocol: p, Fields: []string{"input"}}
+	}
 	if len(r.Input) == 0 || r.Dimensions < 0 {
 		return fmt.Errorf("encode %s request: no input, or negative dimensions", p)
 	}
@@ -51,6 +59,9 @@ func (r EmbeddingRequest) validate(p Protocol) error {
 }
 
 func (c openAI) EncodeEmbedding(e Endpoint, r EmbeddingRequest) (Call, error) {
+	if body, ok := patched(r.Body, map[string][]byte{"model": appendString(nil, r.Model)}); ok {
+		return newCall(e, c.url(e, r.Model, "/embeddings"), body, c.auth(e)).finish(e), nil
+	}
 	if err := r.validate(c.p); err != nil {
 		return Call{}, err
 	}
@@ -123,8 +134,6 @@ func vectorOf(raw []byte) ([]float32, error) {
 	return v, nil
 }
 
-// DecodeEmbeddingRequest reads a request; encoded tokens in place of text are
-// refused.
 func (c openAI) DecodeEmbeddingRequest(path string, body []byte) (EmbeddingRequest, error) {
 	var r EmbeddingRequest
 	f, err := parseFields(bytes.Clone(body))
@@ -132,6 +141,7 @@ func (c openAI) DecodeEmbeddingRequest(path string, body []byte) (EmbeddingReque
 		return r, decodeError(c.p, err)
 	}
 	format := either(f, "encoding_format")
+	delete(f, "encoding_format")
 	if r.Base64 = format == "base64"; !r.Base64 && format != "" && format != "float" {
 		return r, decodeError(c.p, fmt.Errorf("encoding_format %q is neither float nor base64", cut(format, 50)))
 	}
@@ -139,6 +149,10 @@ func (c openAI) DecodeEmbeddingRequest(path string, body []byte) (EmbeddingReque
 	if s, ok := unquote(f["input"]); ok {
 		r.Input = []string{s}
 	} else if err == nil {
+		if raw := f["input"]; tokenList(raw) {
+			r.Encoded = true
+			delete(f, "input")
+		}
 		_, err = f.take(&r.Input, "input")
 	}
 	if err == nil {
@@ -147,13 +161,24 @@ func (c openAI) DecodeEmbeddingRequest(path string, body []byte) (EmbeddingReque
 	if m, ok := deploymentOf(path); ok && c.p == Azure {
 		r.Model = m
 	}
-	if err == nil && (len(r.Input) == 0 || r.Dimensions < 0) {
+	if err == nil && (len(r.Input) == 0 && !r.Encoded || r.Dimensions < 0) {
 		err = errors.New("no input, or negative dimensions")
 	}
 	if err != nil {
 		return r, decodeError(c.p, err)
 	}
+	r.Beyond = f.said()
 	return r, nil
+}
+
+// tokenList reports whether raw is a list of numbers, or of lists of them.
+func tokenList(raw []byte) bool {
+	n := 0
+	ok := walkArray(raw, func(e []byte) bool {
+		n++
+		return e[0] == '[' || e[0] >= '0' && e[0] <= '9'
+	})
+	return ok && n > 0
 }
 
 func (openAI) EncodeEmbeddings(r EmbeddingRequest, a Embeddings) []byte {
@@ -209,6 +234,14 @@ func (responses) EncodeEmbeddings(r EmbeddingRequest, a Embeddings) []byte {
 // EncodeEmbedding asks embedContent for one text, batchEmbedContents for more.
 // Base64 is not the protocol's and is ignored: vectors come as numbers.
 func (c gemini) EncodeEmbedding(e Endpoint, r EmbeddingRequest) (Call, error) {
+	path := "/" + modelPath(r.Model)
+	if body, ok := embedBody(r); ok {
+		method := ":embedContent"
+		if r.Batch {
+			method = ":batchEmbedContents"
+		}
+		return newCall(e, c.url(e, path+method), body, c.auth(e)).finish(e), nil
+	}
 	if err := r.validate(Gemini); err != nil {
 		return Call{}, err
 	}
@@ -221,7 +254,6 @@ func (c gemini) EncodeEmbedding(e Endpoint, r EmbeddingRequest) (Call, error) {
 		}
 		return append(b, '}')
 	}
-	path := "/" + modelPath(r.Model)
 	if len(r.Input) == 1 && !r.Batch {
 		return newCall(e, c.url(e, path+":embedContent"), one(nil, r.Input[0]), c.auth(e)).finish(e), nil
 	}
@@ -230,6 +262,27 @@ func (c gemini) EncodeEmbedding(e Endpoint, r EmbeddingRequest) (Call, error) {
 		b = one(appendComma(b), text)
 	}
 	return newCall(e, c.url(e, path+":batchEmbedContents"), append(b, "]}"...), c.auth(e)).finish(e), nil
+}
+
+// embedBody returns a body as it came, with the model's name where it stands.
+func embedBody(r EmbeddingRequest) ([]byte, bool) {
+	name := map[string][]byte{"model": appendString(nil, "models/"+strings.TrimPrefix(r.Model, "models/"))}
+	if !r.Batch {
+		if isNull(member(r.Body, "model")) {
+			return r.Body, r.Body != nil
+		}
+		return patched(r.Body, name)
+	}
+	b := []byte{'['}
+	ok := walkArray(member(r.Body, "requests"), func(q []byte) bool {
+		one, ok := patched(q, name)
+		b = append(appendComma(b), one...)
+		return ok
+	})
+	if !ok {
+		return nil, false
+	}
+	return patched(r.Body, map[string][]byte{"requests": append(b, ']')})
 }
 
 func (gemini) DecodeEmbeddings(body []byte) (Embeddings, error) {
@@ -278,7 +331,9 @@ func (gemini) DecodeEmbeddingRequest(path string, body []byte) (EmbeddingRequest
 				Text string `json:"text"`
 			} `json:"parts"`
 		} `json:"content"`
-		Dimensions int `json:"outputDimensionality"`
+		Dimensions int    `json:"outputDimensionality"`
+		Task       string `json:"taskType"`
+		Title      string `json:"title"`
 	}
 	var in struct {
 		request
@@ -300,6 +355,12 @@ func (gemini) DecodeEmbeddingRequest(path string, body []byte) (EmbeddingRequest
 			return r, decodeError(Gemini, fmt.Errorf("request %d: no content, or negative dimensions", i))
 		}
 		r.Input, r.Dimensions = append(r.Input, joinText(ts)), q.Dimensions
+		if q.Task != "" && q.Task != "TASK_TYPE_UNSPECIFIED" && !slices.Contains(r.Beyond, "taskType") {
+			r.Beyond = append(r.Beyond, "taskType")
+		}
+		if q.Title != "" && !slices.Contains(r.Beyond, "title") {
+			r.Beyond = append(r.Beyond, "title")
+		}
 	}
 	if len(r.Input) == 0 {
 		return r, decodeError(Gemini, errors.New("requests: none"))

@@ -95,7 +95,7 @@ func TestPicturesAreAskedAndAnsweredBothWays(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := c.DecodeImageRequest(pathOf(t, call), call.Body)
-			if err != nil || got != want {
+			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("%s DecodeImageRequest(%s %s) = %+v, %v, want %+v", p, call.URL, call.Body, got, err, want)
 			}
 			a := Images{Images: []Image{{MIME: "image/webp", Data: "AAAA"}}}

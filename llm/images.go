@@ -15,6 +15,11 @@ type ImageRequest struct {
 	Prompt string
 	Count  int    // 0: one
 	Size   string // "1024x1024"; "": the model's own
+	// Beyond are further fields that a request had, by name: only Body has them.
+	Beyond []string
+	// Body is the whole request as it came, for a codec of the same dialect to
+	// send on as it is but for the model. No codec sets it.
+	Body []byte
 }
 
 // Images are what an [ImageRequest] got.
@@ -44,6 +49,9 @@ func (r ImageRequest) validate(p Protocol) error {
 }
 
 func (c openAI) EncodeImage(e Endpoint, r ImageRequest) (Call, error) {
+	if body, ok := patched(r.Body, map[string][]byte{"model": appendString(nil, r.Model)}); ok {
+		return newCall(e, c.url(e, r.Model, "/images/generations"), body, c.auth(e)).finish(e), nil
+	}
 	if err := r.validate(c.p); err != nil {
 		return Call{}, err
 	}
@@ -124,6 +132,10 @@ func (c openAI) DecodeImageRequest(path string, body []byte) (ImageRequest, erro
 	if r.Prompt == "" || r.Count < 0 {
 		return r, decodeError(c.p, errors.New("no prompt, or a negative count"))
 	}
+	if s, _ := unquote(f["response_format"]); s == "b64_json" { // which is what others answer with
+		delete(f, "response_format")
+	}
+	r.Beyond = f.said()
 	return r, nil
 }
 
@@ -173,6 +185,13 @@ func (c gemini) EncodeImage(e Endpoint, r ImageRequest) (Call, error) {
 		return Call{}, err
 	}
 	imagen := isImagen(r.Model)
+	if r.Body != nil {
+		method := ":generateContent"
+		if imagen {
+			method = ":predict"
+		}
+		return newCall(e, c.url(e, "/"+modelPath(r.Model)+method), r.Body, c.auth(e)).finish(e), nil
+	}
 	var no []string
 	if r.Count > 1 && !imagen {
 		no = append(no, "n")

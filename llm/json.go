@@ -3,6 +3,7 @@ package llm
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -163,6 +164,18 @@ func (f fields) rest() map[string]json.RawMessage {
 		return nil
 	}
 	return f
+}
+
+// said returns the names of what was not taken and says something, in order.
+func (f fields) said() []string {
+	var names []string
+	for k, v := range f {
+		if !saysNothing(k, v) {
+			names = append(names, k)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // fieldError says which member could not be read.

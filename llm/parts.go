@@ -20,8 +20,9 @@ func (r Request) prepared(p Protocol, more []string) (Request, error) {
 	foreign := r.foreign(p)
 	names := more
 	if foreign {
-		names = append(names, r.beyond()...)
-		r.Extra = nil
+		said, told := r.kindred(p)
+		names = append(names, r.beyond(told)...)
+		r.Extra = said
 	}
 	r.Messages = settled(r.Messages, foreign)
 	for i, m := range r.Messages {
@@ -39,12 +40,13 @@ func (r Request) prepared(p Protocol, more []string) (Request, error) {
 	return r, &UnsupportedError{Protocol: p, Fields: slices.Compact(names)}
 }
 
-// beyond names what r says in words of its own dialect only.
-func (r Request) beyond() []string {
+// beyond names what r says in words of its own dialect only; told are fields
+// that the other one has too.
+func (r Request) beyond(told []string) []string {
 	var names []string
 	for k, v := range r.Extra {
 		switch {
-		case k == schemaField && r.JSONSchema != nil, saysNothing(k, v):
+		case k == schemaField && r.JSONSchema != nil, saysNothing(k, v), slices.Contains(told, k):
 		default:
 			names = append(names, k)
 		}
@@ -118,14 +120,18 @@ func (m Message) unsayable(p Protocol, foreign bool, head string) []string {
 	return names
 }
 
-const reasoningName = "reasoning"
+// How parts of messages are called in errors that may be dropped.
+const (
+	reasoningName = "reasoning"
+	errorName     = "tool_result.is_error"
+)
 
 func unsayableResult(p Protocol, part Part) string {
 	switch {
 	case p == Gemini && part.Call.Name == "", p != Gemini && part.Call.ID == "":
 		return "tool_call_id"
 	case part.Error && p != Gemini && p != Anthropic:
-		return "tool_result.is_error"
+		return errorName
 	}
 	return ""
 }

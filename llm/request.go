@@ -26,7 +26,8 @@ const schemaField = "response_format"
 
 // Without returns r without the named fields, as an [UnsupportedError] lists
 // them, for callers whose policy is to drop rather than refuse. ok is false
-// when a field is part of a message, which cannot be dropped.
+// when a field cannot be dropped: the beginning of an answer, a message that
+// nobody else understands, or part of one that holds what is asked.
 func (r Request) Without(names []string) (out Request, ok bool) {
 	out = r
 	out.Body = nil
@@ -55,31 +56,55 @@ func (r Request) Without(names []string) (out Request, ok bool) {
 		case prefillField:
 			return r, false
 		default:
-			if strings.HasPrefix(n, "messages[") && !out.dropReasoning(n) {
+			if strings.HasPrefix(n, "messages[") && !out.dropPart(n) {
 				return r, false
 			}
 			out.dropTools(n)
 		}
 	}
-	return out, true
+	if !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, "."+reasoningName) }) {
+		return out, true
+	}
+	out.Messages = slices.DeleteFunc(out.Messages, func(m Message) bool { // it was reasoning and nothing else
+		return m.Role == RoleAssistant && m.Raw == nil && m.Parts == nil && m.Text == ""
+	})
+	return out, len(out.Messages) > 0
 }
 
-// dropReasoning drops another provider's reasoning from the message that name
-// is of, and the message's raw form with it; false when it names another part.
-func (r *Request) dropReasoning(name string) bool {
+// dropPart drops a part of a message that the answer does not hang on; false
+// when name is of another.
+func (r *Request) dropPart(name string) bool {
 	var i int
-	if _, err := fmt.Sscanf(name, "messages[%d].", &i); err != nil || i < 0 || i >= len(r.Messages) ||
-		name != fmt.Sprintf("messages[%d].%s", i, reasoningName) {
+	if _, err := fmt.Sscanf(name, "messages[%d].", &i); err != nil || i < 0 || i >= len(r.Messages) {
 		return false
 	}
-	r.Messages = slices.Clone(r.Messages)
+	_, part, _ := strings.Cut(name, "].")
 	m := &r.Messages[i]
-	m.Raw = nil
-	m.Parts = slices.DeleteFunc(slices.Clone(m.Parts), func(p Part) bool { return p.Kind == PartReasoning })
-	if len(m.Parts) == 0 {
-		m.Parts = nil
+	switch {
+	case part == reasoningName:
+		r.Messages = slices.Clone(r.Messages)
+		m = &r.Messages[i]
+		m.Raw = nil
+		m.Parts = slices.DeleteFunc(slices.Clone(m.Parts), func(p Part) bool { return p.Kind == PartReasoning })
+		if len(m.Parts) == 0 {
+			m.Parts = nil
+		}
+		return true
+	case part == errorName:
+		r.Messages = slices.Clone(r.Messages)
+		m = &r.Messages[i]
+		m.Parts = slices.Clone(m.Parts)
+		for j := range m.Parts {
+			m.Parts[j].Error = false
+		}
+		m.Raw = nil
+		return true
+	case part == "name", part == "role=function", messageHint(part):
+		r.Messages = slices.Clone(r.Messages)
+		r.Messages[i].Raw = nil // what it held beyond text and parts was of no more
+		return true
 	}
-	return true
+	return false
 }
 
 func (r *Request) dropTools(name string) {
@@ -151,8 +176,10 @@ func saysNothing(name string, value []byte) bool {
 	}
 	v := string(value)
 	switch name {
-	case "n":
+	case "n", "generationConfig.candidateCount":
 		return v == "1"
+	case "generationConfig.responseMimeType":
+		return v == `"text/plain"`
 	case "presence_penalty", "frequency_penalty":
 		return v == "0" || v == "0.0"
 	case parallelField:

@@ -93,19 +93,20 @@ func (f *failure) policy() bool { return f.err != nil && f.err.Policy }
 // is something to tell the caller, and then delivered; opening touches nothing
 // of the exchange that changes. It belongs to one goroutine at a time.
 type attempt struct {
-	x      *exchange
-	up     *upstream
-	cl     claim
-	hedge  bool        // it was asked beside another that was silent
-	lost   bool        // another one was faster
-	req    llm.Request // as this target is asked
-	call   llm.Call
-	start  time.Time
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	resp   *http.Response
-	seen   seen
-	clock  clock
+	x       *exchange
+	up      *upstream
+	cl      claim
+	hedge   bool        // it was asked beside another that was silent
+	lost    bool        // another one was faster
+	req     llm.Request // as this target is asked
+	call    llm.Call
+	dropped []string // fields that this target cannot express
+	start   time.Time
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	resp    *http.Response
+	seen    seen
+	clock   clock
 
 	resumed *resumed     // it goes on with what another has begun
 	stream  *stream      // a streamed answer, being read
@@ -248,7 +249,7 @@ func (a *attempt) read() *failure {
 	if len(body) > maxAnswerBytes {
 		return &failure{outcome: bellwether.Malformed, status: a.seen.status, text: "the answer is too large"}
 	}
-	resp, err := a.up.codec.Decode(body)
+	resp, err := a.decode(body)
 	if e, ok := errors.AsType[*llm.Error](err); ok {
 		return a.said(e)
 	}

@@ -26,6 +26,8 @@ type Conduct struct {
 	Hedge HedgeConfig `yaml:"hedge"`
 	// Sticky says by what a session is known, whose requests stay with one target: header (x-bellwether-session), user (the request's field), conversation (its first words). The first that a request has counts. Default: [header].
 	Sticky []string `yaml:"sticky"`
+	// DroppedFields says what becomes of fields that a target's protocol cannot express: hints (what is no part of the question, such as user, metadata, cache marks, effort, other models' reasoning, is left out and named in x-bellwether-dropped-fields; a target that cannot express anything else is passed over, and if none can the request is refused by name), drop (all that can be is left out and named), refuse (nothing is). Default: hints.
+	DroppedFields string `yaml:"dropped_fields"`
 	// PolicyFallback asks another target where one refuses by its content policy. Default: false; its refusal is the answer.
 	PolicyFallback bool `yaml:"policy_fallback"`
 }
@@ -101,6 +103,7 @@ func (c Conduct) Validate(at string) []conf.Problem {
 			bad(slices.Index(values, v) < i, fmt.Sprintf("%s[%d]", path, i), fmt.Sprintf("%q stands there twice", v), "keep one")
 		}
 	}
+	ps = append(ps, validateDropped(at+"dropped_fields", c.DroppedFields)...)
 	list("rescue", c.Rescue, []string{rescueBuffer, rescueContinue, rescueRestart})
 	list("sticky", c.Sticky, []string{byHeader, byUser, byConversation})
 	b := c.Buffer

@@ -47,6 +47,8 @@ type Config struct {
 	RetryWait conf.Duration `yaml:"retry_wait"`
 	// Breaker is when a failing target is left alone, and how it comes back.
 	Breaker BreakerConfig `yaml:"breaker"`
+	// StoredResponses bounds what is kept of answers of /v1/responses, so that previous_response_id goes on from them whichever target answers, in bytes of memory; the oldest go first, and all with a restart. -1 keeps none. Default 67108864 (64 MiB).
+	StoredResponses int64 `yaml:"stored_responses"`
 	// Drain is how long answers under way may take once the router stops; then streams end with an error. Default 30s.
 	Drain conf.Duration `yaml:"drain"`
 	// ReportEvery is how often what was seen is reported to the server. Default 1s.
@@ -58,6 +60,7 @@ const (
 	DefaultListen      = "127.0.0.1:8781"
 	defaultMaxBody     = 16 << 20
 	defaultMaxInFlight = 10_000
+	defaultStored      = 64 << 20
 	defaultAttempts    = 6
 	defaultReportEvery = time.Second
 	defaultRetryWait   = 500 * time.Millisecond
@@ -73,6 +76,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = defaultMaxInFlight
+	}
+	if c.StoredResponses == 0 {
+		c.StoredResponses = defaultStored
 	}
 	if c.Attempts == 0 {
 		c.Attempts = defaultAttempts
@@ -128,6 +134,7 @@ func (c Config) Validate() []conf.Problem {
 	bad(len(c.Name) > 100, "name", "is longer than 100 bytes", "write a short one, such as router-1")
 	bad(c.MaxBodyBytes < 0, "max_body_bytes", "is below zero", "leave it out for 16 MiB")
 	bad(c.MaxInFlight < 0, "max_in_flight", "is below zero", "leave it out for 10000")
+	bad(c.StoredResponses < -1, "stored_responses", "is below -1", "write bytes, or -1 to keep none")
 	bad(c.Attempts < 0 || c.Attempts > 20, "attempts", "is out of range", "write 1 to 20")
 	bad(c.RetryBudget != nil && !(*c.RetryBudget >= 0 && *c.RetryBudget <= 10), "retry_budget", "is out of range", "write 0 to 10, such as 0.2")
 	bad(c.RetryWait < 0, "retry_wait", "is below zero", "write a duration such as 500ms")

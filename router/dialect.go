@@ -1,7 +1,7 @@
 package router
 
 import (
-	"errors"
+	"fmt"
 
 	"github.com/bellwether-llm/bellwether/llm"
 )
@@ -9,28 +9,67 @@ import (
 // dialect is what callers speak. It is the only thing in which endpoints
 // differ: choice, attempts, relaying and accounts are the same for all.
 type dialect struct {
-	codec llm.Codec
+	codec wording
 	// pass returns what relays a stream in the dialect itself, unknown fields
-	// and all. nil: such streams are decoded and written anew like any other.
+	// and all. nil, or where it returns nil: such streams are decoded and
+	// written anew like any other.
 	pass func(x *exchange) streamWriter
 	// prefix stands before the ids of answers that we write.
 	prefix string
+	// asks reads what is no chat. nil: a chat.
+	asks func(path string, body []byte) (llm.Request, errand, error)
+	// alone: nobody is asked in it, so that all is translated.
+	alone bool
+	// keeps answers for later requests to go on from.
+	keeps bool
 }
 
-// openAIChat is the dialect of OpenAI's chat completions.
-func openAIChat() (*dialect, error) {
-	codec, err := llm.For(llm.OpenAI)
-	if err != nil {
-		return nil, err
+// wording is the answering half of a codec.
+type wording interface {
+	Protocol() llm.Protocol
+	DecodeRequest(path string, body []byte) (llm.Request, error)
+	EncodeResponse(r llm.Response) []byte
+	Encoder(r llm.Request, id, model string) llm.StreamEncoder
+	EncodeError(e *llm.Error) []byte
+}
+
+// fronts are the dialects that are served.
+type fronts struct {
+	chat, azure, completions, responses, messages, gemini *dialect
+	vectors, azureVectors, geminiVectors                  *dialect
+	pictures, azurePictures, geminiPictures               *dialect
+	counts, responsesCounts, geminiCounts                 *dialect
+}
+
+func newFronts() (*fronts, error) {
+	codecs := map[llm.Protocol]llm.Codec{}
+	for _, p := range llm.Protocols() {
+		c, err := llm.For(p)
+		if err != nil {
+			return nil, fmt.Errorf("router: %w", err)
+		}
+		codecs[p] = c
 	}
-	if _, ok := codec.Encoder(llm.Request{}, "", "").(llm.FullStreamEncoder); !ok {
-		return nil, errors.New("router: the encoder of the front cannot say all that a stream may hold")
+	f := &fronts{
+		chat:        &dialect{codec: codecs[llm.OpenAI], prefix: "chatcmpl-", pass: passOpenAI},
+		azure:       &dialect{codec: codecs[llm.Azure], prefix: "chatcmpl-", pass: passOpenAI},
+		completions: &dialect{codec: llm.Completions{}, prefix: "cmpl-", alone: true},
+		responses:   &dialect{codec: codecs[llm.Responses], prefix: "resp_", pass: passEvents, keeps: true},
+		messages:    &dialect{codec: codecs[llm.Anthropic], prefix: "msg_", pass: passEvents},
+		gemini:      &dialect{codec: codecs[llm.Gemini], pass: passEvents},
 	}
-	return &dialect{codec: codec, prefix: "chatcmpl-", pass: func(x *exchange) streamWriter { return &passed{asked: x.req.StreamUsage} }}, nil
+	for _, d := range []*dialect{f.chat, f.azure, f.completions, f.responses, f.messages, f.gemini} {
+		if _, ok := d.codec.Encoder(llm.Request{}, "", "").(llm.FullStreamEncoder); !ok {
+			return nil, fmt.Errorf("router: the encoder of %s cannot say all that a stream may hold", d.codec.Protocol())
+		}
+	}
+	return f, f.errands(codecs)
 }
 
 // speaks reports whether p's bodies are written in d's own words.
-func (d *dialect) speaks(p llm.Protocol) bool { return dialectOf(p) == dialectOf(d.codec.Protocol()) }
+func (d *dialect) speaks(p llm.Protocol) bool {
+	return !d.alone && dialectOf(p) == dialectOf(d.codec.Protocol())
+}
 
 // dialectOf returns the protocol whose words p's bodies are written in.
 func dialectOf(p llm.Protocol) llm.Protocol {
@@ -38,6 +77,18 @@ func dialectOf(p llm.Protocol) llm.Protocol {
 		return llm.OpenAI
 	}
 	return p
+}
+
+// read reads a request of the dialect.
+func (d *dialect) read(path string, body []byte) (llm.Request, errand, error) {
+	if d.asks != nil {
+		return d.asks(path, body)
+	}
+	r, err := d.codec.DecodeRequest(path, body)
+	if err == nil && !d.alone {
+		r.Body = body
+	}
+	return r, nil, err
 }
 
 // encoder returns what writes a streamed answer to r.
@@ -54,9 +105,10 @@ type streamWriter interface {
 	end(dst []byte, f llm.Finish, u *llm.Usage) []byte
 }
 
-// encoded writes anew what a target said in another dialect.
+// encoded writes anew what a target said, as a rule in another dialect.
 type encoded struct {
 	enc   llm.FullStreamEncoder
+	own   bool // it was said in the same dialect, whose signatures it may be told
 	began bool // a token is written
 }
 
@@ -72,6 +124,9 @@ func (e *encoded) event(dst []byte, ev llm.Event, d llm.Delta) []byte {
 // say writes what an event carries.
 func (e *encoded) say(dst []byte, d llm.Delta) []byte {
 	dst = e.enc.Reasoning(dst, d.Reasoning)
+	if signer, ok := e.enc.(llm.Signer); ok && e.own && d.Signature != "" {
+		dst = signer.Signature(dst, d.Signature)
+	}
 	dst = e.enc.Refusal(dst, d.Refusal)
 	dst = e.enc.Text(dst, d.Text)
 	for _, call := range d.ToolCalls {

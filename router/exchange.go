@@ -1,7 +1,6 @@
 package router
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,20 +18,24 @@ import (
 // attempt writes its try here, and the account is made of it at the end. It
 // belongs to the request's goroutine.
 type exchange struct {
-	rt      *Router
-	front   *dialect
-	w       http.ResponseWriter
-	flusher *http.ResponseController
-	id      string // the request's
-	caller  *caller
-	held    spent // of the caller's budget, until it is accounted for
-	req     llm.Request
-	choices int // how many answers were asked for
-	table   *table
-	route   *routeTable
-	session session
-	needs   needs
-	start   time.Time
+	rt       *Router
+	front    *dialect
+	w        http.ResponseWriter
+	flusher  *http.ResponseController
+	id       string // the request's
+	caller   *caller
+	held     spent // of the caller's budget, until it is accounted for
+	req      llm.Request
+	errand   errand                // what is asked for where that is no chat, else nil
+	choices  int                   // how many answers were asked for
+	features []string              // of its protocol, which the caller wants of a target of the same dialect
+	prior    *prior                // of its input, where the request goes on from an earlier answer or may be gone on from
+	enc      llm.FullStreamEncoder // what has written the stream so far; nil where it was passed on
+	table    *table
+	route    *routeTable
+	session  session
+	needs    needs
+	start    time.Time
 
 	choice                     // what may still be asked
 	tries        []try         // in the order in which they ended
@@ -89,7 +92,7 @@ func (x *exchange) read(r *http.Request) *llm.Error {
 	if err != nil {
 		return badRequest(http.StatusBadRequest, "unreadable_body", "the request's body did not arrive whole")
 	}
-	x.req, err = x.front.codec.DecodeRequest(r.URL.Path, body)
+	x.req, x.errand, err = x.front.read(r.URL.EscapedPath(), body)
 	if err != nil {
 		return badRequest(http.StatusBadRequest, "invalid_request", clip(err.Error(), 500))
 	}
@@ -98,8 +101,13 @@ func (x *exchange) read(r *http.Request) *llm.Error {
 		return badRequest(http.StatusNotFound, "model_not_found",
 			fmt.Sprintf("there is no route or target %q: GET /v1/models lists them", clip(x.req.Model, 100)))
 	}
-	x.route, x.choices = route, 1
-	_ = json.Unmarshal(x.req.Extra["n"], &x.choices) // what is no number is the provider's to refuse
+	if x.front.keeps {
+		if e := x.goOn(body); e != nil {
+			return e
+		}
+	}
+	x.route, x.choices = route, x.req.Choices()
+	x.keepFeatures(r.Header)
 	return x.plan(r.Header)
 }
 
@@ -116,7 +124,11 @@ func (x *exchange) plan(h http.Header) (e *llm.Error) {
 }
 
 func badRequest(status int, code, message string) *llm.Error {
-	return &llm.Error{Status: status, Type: "invalid_request_error", Code: code, Message: message, Outcome: bellwether.ClientError}
+	e := &llm.Error{Status: status, Type: "invalid_request_error", Code: code, Message: message, Outcome: bellwether.ClientError, Dialect: llm.OpenAI}
+	if status == http.StatusNotFound {
+		e.Outcome = bellwether.Gone
+	}
+	return e
 }
 
 // clip cuts s to n bytes for a message.
@@ -157,6 +169,12 @@ func (x *exchange) answerID() string { return x.front.prefix + x.id }
 func (x *exchange) headers(a *attempt) {
 	h := x.w.Header()
 	x.who(a.up)
+	if x.front.codec.Protocol() == llm.Anthropic {
+		h["Request-Id"] = h[requestID] // the name that its clients read
+	}
+	if len(a.dropped) > 0 {
+		h.Set("X-Bellwether-Dropped-Fields", strings.Join(a.dropped, ", "))
+	}
 	own := time.Since(x.start) - x.upstream - x.paused - time.Since(a.start)
 	h.Set("X-Bellwether-Overhead-Us", strconv.FormatInt(max(0, own.Microseconds()), 10))
 }
@@ -192,7 +210,7 @@ func (x *exchange) giveUp() *failure {
 		return f
 	}
 	x.retryAfter(x.retryIn)
-	fail(x.w, x.front, &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: string(f.outcome),
+	fail(x.w, x.front, &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: string(f.outcome), Dialect: llm.OpenAI, Outcome: bellwether.Overloaded,
 		Message: fmt.Sprintf("no target of %s could answer, %d tried; the first, %s: %v", x.route.title(), x.attempts, x.by.ID, f)})
 	return f
 }
@@ -218,7 +236,7 @@ func (x *exchange) unavailable() *failure {
 	x.retryAfter(0)
 	x.w.Header().Set("X-Bellwether-Attempts", "0")
 	x.w.Header().Set("X-Bellwether-Revision", strconv.FormatUint(x.table.revision, 10))
-	fail(x.w, x.front, &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: "unavailable",
+	fail(x.w, x.front, &llm.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Code: "unavailable", Dialect: llm.OpenAI, Outcome: bellwether.Overloaded,
 		Message: "no target of " + x.route.title() + " can be asked now: " + why})
 	return &failure{outcome: bellwether.Overloaded, text: why}
 }

@@ -4,17 +4,17 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/id"
 	"github.com/bellwether-llm/bellwether/llm"
 )
 
-// Handler returns what applications talk to: /v1/chat/completions, /v1/models,
+// Handler returns what applications talk to: the endpoints of every dialect,
 // and /metrics, /livez, /readyz beside them.
 func (rt *Router) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/chat/completions", rt.guard(rt.chat, scopeChat, rt.serve(rt.chat)))
-	mux.HandleFunc("GET /v1/models", rt.guard(rt.chat, scopeChat|scopeEmbeddings|scopeImages, rt.models))
-	rt.ownEndpoints(mux, rt.chat)
+	rt.endpoints(mux)
+	rt.ownEndpoints(mux, rt.fronts.chat)
 	mux.HandleFunc("GET /metrics", rt.metrics.serve)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
@@ -27,8 +27,8 @@ const requestID = "X-Request-Id"
 
 func (rt *Router) unknown(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(requestID, id.New(time.Now()))
-	fail(w, rt.chat, &llm.Error{Status: http.StatusNotFound, Type: "invalid_request_error", Code: "unknown_url",
-		Message: r.Method + " " + r.URL.Path + " is not served here: POST /v1/chat/completions, GET /v1/models"})
+	fail(w, rt.frontOf(r), &llm.Error{Status: http.StatusNotFound, Type: "invalid_request_error", Code: "unknown_url", Dialect: llm.OpenAI, Outcome: bellwether.Gone,
+		Message: r.Method + " " + clip(r.URL.Path, 200) + " is not served here; docs/dialects.md lists what is"})
 }
 
 // handler serves a caller that may come in.
@@ -39,7 +39,7 @@ type handler func(w http.ResponseWriter, r *http.Request, c *caller)
 func (rt *Router) guard(front *dialect, need scope, h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header()[requestID] = []string{id.New(time.Now())}
-		c := rt.callers.Load().find(tokenOf(r.Header))
+		c := rt.callers.Load().find(tokenIn(r))
 		if c == nil {
 			rt.metrics.refused("invalid_api_key")
 			fail(w, front, &llm.Error{Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key", Dialect: llm.OpenAI,
@@ -69,7 +69,34 @@ func (rt *Router) guard(front *dialect, need scope, h handler) http.HandlerFunc 
 
 // fail answers with an error body as the dialect's clients read it.
 func fail(w http.ResponseWriter, d *dialect, e *llm.Error) {
-	w.Header().Set("Content-Type", "application/json")
+	if e.Outcome == "" {
+		worded := *e
+		worded.Outcome = outcomeOf(e.Status)
+		e = &worded
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	if d.codec.Protocol() == llm.Anthropic {
+		h["Request-Id"] = h[requestID] // the name that its clients read
+	}
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(d.codec.EncodeError(e))
+}
+
+// outcomeOf returns what a status of the router's own is called in dialects
+// that have words of their own for it.
+func outcomeOf(status int) bellwether.Outcome {
+	switch status {
+	case http.StatusUnauthorized:
+		return bellwether.AuthError
+	case http.StatusForbidden:
+		return bellwether.Blocked
+	case http.StatusNotFound:
+		return bellwether.Gone
+	case http.StatusTooManyRequests:
+		return bellwether.RateLimited
+	case http.StatusServiceUnavailable:
+		return bellwether.Overloaded
+	}
+	return bellwether.ClientError
 }

@@ -24,15 +24,7 @@ func (p *passed) event(dst []byte, ev llm.Event, d llm.Delta) []byte {
 	if d.Done || len(data) == 0 {
 		return dst
 	}
-	dst = append(dst, "data: "...)
-	from := len(dst)
-	dst = append(append(dst, data...), "\n\n"...)
-	for i := from; i < len(dst)-2; i++ { // data of several lines: in JSON a line end is a space
-		if dst[i] == '\n' {
-			dst[i] = ' '
-		}
-	}
-	return dst
+	return appendData(dst, data)
 }
 
 func (p *passed) end(dst []byte, _ llm.Finish, _ *llm.Usage) []byte {
@@ -65,4 +57,57 @@ func (p *passed) takeUsage(data []byte) []byte {
 	}
 	data, _ = json.Marshal(chunk)
 	return data
+}
+
+// passOpenAI relays chunks of chat completions.
+func passOpenAI(x *exchange) streamWriter { return &passed{asked: x.req.StreamUsage} }
+
+// passEvents relays events of the dialects that say the usage themselves. What
+// such a stream has begun can only be gone on with by who knows all of it, so
+// that where it may come to that it is written anew from the start.
+func passEvents(x *exchange) streamWriter {
+	if x.said != nil {
+		return nil
+	}
+	return &events{anthropic: x.front.codec.Protocol() == llm.Anthropic}
+}
+
+// events relays events as they came, unknown ones and all.
+type events struct {
+	anthropic bool
+	over      bool // the protocol's own end is written
+}
+
+func (e *events) event(dst []byte, ev llm.Event, d llm.Delta) []byte {
+	data := bytes.TrimSpace(ev.Data)
+	if len(data) == 0 || string(data) == "[DONE]" {
+		return dst
+	}
+	e.over = e.over || d.Done
+	if ev.Type != "" {
+		dst = append(append(append(dst, "event: "...), ev.Type...), '\n')
+	}
+	return appendData(dst, data)
+}
+
+// end writes the end of a stream that finished without it.
+func (e *events) end(dst []byte, _ llm.Finish, _ *llm.Usage) []byte {
+	if e.anthropic && !e.over {
+		dst = append(dst, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+	}
+	return dst
+}
+
+// appendData appends an event's data as one line: in JSON a line end is a
+// space.
+func appendData(dst, data []byte) []byte {
+	dst = append(dst, "data: "...)
+	from := len(dst)
+	dst = append(append(dst, data...), "\n\n"...)
+	for i := from; i < len(dst)-2; i++ {
+		if dst[i] == '\n' {
+			dst[i] = ' '
+		}
+	}
+	return dst
 }

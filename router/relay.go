@@ -76,6 +76,7 @@ func (x *exchange) emit(a *attempt) (over, gone bool) {
 	switch {
 	case s.over:
 		s.buf = s.out.end(s.buf, a.seen.finish, a.seen.usage)
+		x.keepStreamed(a, s.buf)
 	case more && len(s.buf) < maxWrite:
 		return false, false
 	case !x.committed && len(s.buf) < maxHeld && x.route.Buffer.held(a.seen.events, time.Since(a.start)-a.seen.firstToken):
@@ -132,6 +133,11 @@ func (x *exchange) commit(a *attempt) {
 		return
 	}
 	x.committed = true
+	if a.stream != nil {
+		if e, ok := a.stream.out.(*encoded); ok {
+			x.enc = e.enc
+		}
+	}
 	x.headers(a)
 	h := x.w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -156,9 +162,12 @@ func (x *exchange) write(buf *[]byte) bool {
 // breakOff tells the caller in-band that the answer broke off: a stream that
 // just ends looks whole to official clients.
 func (x *exchange) breakOff(a *attempt, f *failure) {
-	e := &llm.Error{Status: http.StatusBadGateway, Type: "server_error", Code: string(f.outcome),
+	e := &llm.Error{Status: http.StatusBadGateway, Type: "server_error", Code: string(f.outcome), Dialect: llm.OpenAI,
 		Message: "the answer of " + a.up.ID + " broke off: " + f.Error(), Outcome: f.outcome}
-	buf := x.front.codec.Encoder(x.req, "", "").Error(nil, e)
+	if x.enc == nil {
+		x.enc = x.front.encoder(x.req, "", "")
+	}
+	buf := x.enc.Error(nil, e)
 	x.write(&buf)
 }
 
@@ -166,13 +175,14 @@ func (x *exchange) breakOff(a *attempt, f *failure) {
 func (x *exchange) answer(a *attempt) {
 	resp := a.answer
 	body := resp.Raw
-	if !x.front.speaks(a.up.Protocol) || len(body) == 0 {
-		resp.ID = x.answerID()
+	if x.errand == nil && (!x.front.speaks(a.up.Protocol) || len(body) == 0) {
+		resp.ID, resp.Signature = x.answerID(), "" // which proves nothing to another provider
 		if resp.Model == "" {
 			resp.Model = a.up.Model
 		}
 		body = x.front.codec.EncodeResponse(resp)
 	}
+	x.keepAnswer(a, body)
 	x.headers(a)
 	h := x.w.Header()
 	h.Set("Content-Type", "application/json")
@@ -201,12 +211,13 @@ func (x *exchange) streamWhole(a *attempt) *failure {
 		if !a.resumed.strip(&d) {
 			return differs()
 		}
-		out = &encoded{enc: x.front.encoder(x.req, x.said.id, model)}
+		out = &encoded{enc: x.resumedEncoder(model)}
 	} else {
 		out = &encoded{enc: x.front.encoder(x.req, x.answerID(), model)}
 		buf = out.enc.Start(nil, nil)
 	}
 	buf = out.end(out.say(buf, d), resp.Finish, resp.Usage)
+	x.keepStreamed(a, buf)
 	x.commit(a)
 	x.write(&buf)
 	return nil

@@ -148,12 +148,13 @@ func (x *exchange) continued(up *upstream) (llm.Request, *resumed, bool) {
 	text := x.said.text.String()
 	head := strings.TrimRight(text, " \t\r\n")
 	req := x.req
+	req.Body = nil
 	if head == "" {
 		return req, nil, false
 	}
-	if !x.front.speaks(up.Protocol) {
+	if dialectOf(req.Dialect) != dialectOf(up.Protocol) {
 		req.Model = up.model()
-		if _, err := up.codec.Encode(up.Endpoint, req); err != nil {
+		if _, _, err := x.encode(up, up.Endpoint, req); err != nil {
 			return req, nil, false
 		}
 		// It can be said in the other dialect whole, so that nothing is lost

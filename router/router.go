@@ -42,7 +42,8 @@ type Router struct {
 	transport http.RoundTripper
 	others    *via.Pool[*http.Transport] // for targets with a way of their own
 	log       *slog.Logger
-	chat      *dialect
+	fronts    *fronts
+	shelf     *shelf // of answers that may be gone on from
 
 	building sync.Mutex // one rebuild at a time, so that the last one sees the latest
 	setup    atomic.Pointer[readySetup]
@@ -69,14 +70,14 @@ func (rt *Router) now() int64 { return int64(time.Since(rt.started)) + 1 }
 // New returns a router for the setup. It starts and dials nothing.
 func New(cfg Config, s Setup, o Options) (*Router, error) {
 	cfg = cfg.withDefaults()
-	chat, err := openAIChat()
+	fronts, err := newFronts()
 	if err != nil {
 		return nil, err
 	}
 	if cfg.Name == "" {
 		cfg.Name, _ = os.Hostname() // an empty name is told apart by the server
 	}
-	rt := &Router{cfg: cfg, follower: o.Follower, transport: o.Transport, log: o.Logger, chat: chat, started: time.Now(),
+	rt := &Router{cfg: cfg, follower: o.Follower, transport: o.Transport, log: o.Logger, fronts: fronts, shelf: newShelf(cfg.StoredResponses), started: time.Now(),
 		budget: newBudget(*cfg.RetryBudget), books: newBooks(), recorder: newRecorder(cfg.Name), metrics: newMetrics()}
 	if rt.log == nil {
 		rt.log = slog.New(slog.DiscardHandler)

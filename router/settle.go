@@ -26,7 +26,7 @@ func (x *exchange) prepare(ctx context.Context, cl claim, req llm.Request) (*att
 	req.StreamUsage = req.Stream && (req.StreamUsage || !up.noUsage.Load()) // for accounting; not passed on unasked
 	endpoint := up.Endpoint
 	endpoint.Key = cl.slot.cred.key
-	call, err := up.codec.Encode(endpoint, req)
+	call, dropped, err := x.encode(up, endpoint, req)
 	if err != nil {
 		cl.giveBack(x.needs.tokens())
 		e := badRequest(400, "unsupported_field", clip(err.Error(), 500))
@@ -34,7 +34,7 @@ func (x *exchange) prepare(ctx context.Context, cl claim, req llm.Request) (*att
 	}
 	x.attempts++
 	a := newAttempt(ctx, x, up)
-	a.cl, a.req, a.call = cl, req, call
+	a.cl, a.req, a.call, a.dropped = cl, req, call, dropped
 	x.limit(ctx, a)
 	return a, nil
 }

@@ -41,17 +41,29 @@ func newStream(a *attempt) *stream {
 	if x.said != nil {
 		s.said = &said{}
 	}
-	switch {
-	case a.resumed != nil: // one answer has one id
-		s.out = &encoded{enc: x.front.encoder(x.req, x.said.id, a.up.Model)}
-	case x.front.pass != nil && x.front.speaks(a.up.Protocol):
+	own := x.front.speaks(a.up.Protocol)
+	if a.resumed != nil {
+		s.out = &encoded{enc: x.resumedEncoder(a.up.Model)}
+		return s
+	}
+	if own && x.front.pass != nil {
 		s.out = x.front.pass(x)
-	default:
-		e := &encoded{enc: x.front.encoder(x.req, x.answerID(), a.up.Model)}
+	}
+	if s.out == nil {
+		e := &encoded{enc: x.front.encoder(x.req, x.answerID(), a.up.Model), own: own}
 		s.buf = e.enc.Start(s.buf, nil)
 		s.out, s.anew = e, true
 	}
 	return s
+}
+
+// resumedEncoder returns what goes on writing an answer that another target
+// has begun: one answer has one id.
+func (x *exchange) resumedEncoder(model string) llm.FullStreamEncoder {
+	if x.enc == nil {
+		x.enc = x.front.encoder(x.req, x.said.id, model)
+	}
+	return x.enc
 }
 
 // open reads up to the first token, or to the end of a stream without one.

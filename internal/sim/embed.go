@@ -39,6 +39,9 @@ func readEmbedding(codec any, at place, body []byte) (task, error) {
 	if err != nil {
 		return task{}, err
 	}
+	if r.Encoded {
+		return task{}, fmt.Errorf("input: write text, not tokens")
+	}
 	if len(r.Input) > maxInputs || r.Dimensions > maxDimensions {
 		return task{}, fmt.Errorf("input: at most %d texts; dimensions: at most %d", maxInputs, maxDimensions)
 	}

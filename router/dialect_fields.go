@@ -1,0 +1,74 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/bellwether-llm/bellwether/internal/conf"
+	"github.com/bellwether-llm/bellwether/llm"
+)
+
+// The policies on what a target's protocol cannot express.
+const (
+	dropHints  = "hints"
+	dropAll    = "drop"
+	dropRefuse = "refuse"
+)
+
+// validateDropped returns what is wrong with a policy.
+func validateDropped(at, policy string) []conf.Problem {
+	if policy == "" || slices.Contains([]string{dropHints, dropAll, dropRefuse}, policy) {
+		return nil
+	}
+	return []conf.Problem{{Path: at, Text: fmt.Sprintf("%q is none of hints, drop, refuse", policy), Remedy: "write one of them, or leave it out for hints"}}
+}
+
+// encode returns the call that asks up. What its protocol cannot express is
+// dropped and named, or an error, as the route wants it.
+func (x *exchange) encode(up *upstream, e llm.Endpoint, r llm.Request) (call llm.Call, dropped []string, err error) {
+	if x.errand != nil {
+		call, err = x.errand.call(up, e)
+		return call, nil, err
+	}
+	own := dialectOf(r.Dialect) == dialectOf(up.Protocol)
+	if own && x.features != nil {
+		h := make(http.Header, len(e.Header)+1)
+		h["Anthropic-Beta"] = x.features
+		for k, v := range e.Header {
+			h[k] = v
+		}
+		e.Header = h
+	}
+	if !own {
+		r.Body = nil
+	}
+	if x.prior != nil {
+		r = x.prior.expand(r, up)
+	}
+	call, err = up.codec.Encode(e, r)
+	no, unsupported := errors.AsType[*llm.UnsupportedError](err)
+	if !unsupported || x.route.DroppedFields == dropRefuse {
+		return call, nil, err
+	}
+	if x.route.DroppedFields != dropAll && slices.ContainsFunc(no.Fields, func(n string) bool { return !llm.Hint(n) }) {
+		return call, nil, err
+	}
+	less, ok := r.Without(no.Fields)
+	if !ok {
+		return call, nil, err
+	}
+	if call, err = up.codec.Encode(e, less); err != nil {
+		return call, nil, err
+	}
+	return call, no.Fields, nil
+}
+
+// keepFeatures keeps the names of features that an Anthropic caller wants:
+// unlike its other headers they are part of the request.
+func (x *exchange) keepFeatures(h http.Header) {
+	if x.front.codec.Protocol() == llm.Anthropic {
+		x.features = h["Anthropic-Beta"]
+	}
+}
