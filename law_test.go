@@ -33,6 +33,7 @@ const law = `
 	internal/arrival < *
 	internal/via    < *
 	internal/filelock < *
+	internal/h1     < *
 
 	internal/sim    < internal/sim/*, probes (tests), router (tests), api (tests)
 	store/storetest < store/* (tests)

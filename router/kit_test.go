@@ -14,6 +14,7 @@ import (
 
 	"github.com/bellwether-llm/bellwether"
 	"github.com/bellwether-llm/bellwether/internal/conf"
+	"github.com/bellwether-llm/bellwether/internal/h1"
 	"github.com/bellwether-llm/bellwether/internal/sim"
 	"github.com/bellwether-llm/bellwether/llm"
 	"github.com/bellwether-llm/bellwether/router"
@@ -91,7 +92,7 @@ func (k *kit) start(cfg router.Config, limits router.Route, targets []router.Tar
 	for _, t := range targets {
 		limits.Tiers = append(limits.Tiers, []bellwether.TierTarget{{Target: t.ID}})
 	}
-	transport := &http.Transport{}
+	transport := h1.New(&http.Transport{DisableCompression: true}) // as a router's own
 	rt, err := router.New(cfg, router.Setup{Targets: targets, Routes: []router.Route{limits}}, router.Options{Transport: transport})
 	if err != nil {
 		k.t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bellwether-llm/bellwether"
+	"github.com/bellwether-llm/bellwether/internal/h1"
 	"github.com/bellwether-llm/bellwether/internal/via"
 	"github.com/bellwether-llm/bellwether/llm"
 )
@@ -83,7 +84,7 @@ func New(cfg Config, s Setup, o Options) (*Router, error) {
 		rt.log = slog.New(slog.DiscardHandler)
 	}
 	if rt.transport == nil {
-		rt.transport = newTransport()
+		rt.transport = h1.New(newTransport())
 	}
 	rt.others = via.NewPool(func(v *via.Via) *http.Transport {
 		t := newTransport()
