@@ -268,6 +268,11 @@ func (rt *Router) account(x *exchange, f *failure) {
 		s.gauge.tokens.give(taken - sum.input - sum.output)
 	}
 	rt.metrics.answered(x.route.Name, s.name, outcome, now.Sub(x.start))
+	rt.remember(x, f)
+	if rt.follower != nil {
+		rt.moves.note(x, f)
+	}
+	rt.logAccess(x, outcome, sum, now)
 }
 
 // refused accounts for a request that the router itself refused, by code.

@@ -112,9 +112,8 @@ func (c *caller) leave() { c.gauge.inFlight.Add(-1) }
 // refuse tells a caller why it gets nothing, and accounts for that.
 func (rt *Router) refuse(w http.ResponseWriter, d *dialect, c *caller, route string, r *refusal) {
 	rt.metrics.refused(r.Code)
-	if c != nil {
-		c.refused(rt.metrics, route, r.Code)
-	}
+	c.refused(rt.metrics, route, r.Code)
+	rt.logRefused(w.Header().Get(requestID), c.name, route, r.Code, r.Status)
 	switch {
 	case r.after > 0:
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(r.after.Seconds()))))

@@ -119,9 +119,11 @@ type seen struct {
 	firstToken time.Duration
 	lastToken  time.Duration
 	total      time.Duration
-	events     int // content events
-	bytes      int // of content
-	malformed  int // events that could not be read
+	events     int    // content events
+	bytes      int    // of content
+	id         string // that the provider gave the answer
+	text       string // its beginning, where the route's content is logged
+	malformed  int    // events that could not be read
 	usage      *llm.Usage
 	finish     llm.Finish
 	status     int
@@ -263,6 +265,8 @@ func (a *attempt) read() *failure {
 	if a.req.Stream && (resp.Finish == llm.FinishToolCalls && len(resp.ToolCalls) == 0 || a.x.choices > 1) {
 		return &failure{outcome: bellwether.Malformed, status: a.seen.status, text: "a stream was asked for, and the answer is none"}
 	}
+	a.seen.id = resp.ID
+	a.seen.keepText(resp.Text, a.x.route.LogContent)
 	a.answer, a.seen.bytes = resp, len(resp.Text)+len(resp.Reasoning)+len(resp.Refusal)
 	for i := range resp.ToolCalls {
 		a.seen.bytes += len(resp.ToolCalls[i].Arguments)

@@ -123,3 +123,16 @@ type nobody struct{}
 func (nobody) Accept() (net.Conn, error) { return nil, net.ErrClosed }
 func (nobody) Close() error              { return nil }
 func (nobody) Addr() net.Addr            { return &net.TCPAddr{} }
+
+func newPost(path, body string) *http.Request {
+	return httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+}
+
+func newGet(path string) *http.Request { return httptest.NewRequest(http.MethodGet, path, nil) }
+
+// recorded is what rt answers.
+func recorded(rt *router.Router, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	rt.Handler().ServeHTTP(w, r)
+	return w
+}

@@ -30,6 +30,8 @@ type Conduct struct {
 	DroppedFields string `yaml:"dropped_fields"`
 	// PolicyFallback asks another target where one refuses by its content policy. Default: false; its refusal is the answer.
 	PolicyFallback bool `yaml:"policy_fallback"`
+	// LogContent logs prompts (their end) and answers (their beginning), cut to that many bytes each. Default 0: neither is ever logged.
+	LogContent int `yaml:"log_content"`
 }
 
 // BufferConfig is how much of a stream is held back. Zero: until the first token.
@@ -110,6 +112,7 @@ func (c Conduct) Validate(at string) []conf.Problem {
 	bad(b.Tokens < 0 || b.Tokens > 100_000, "buffer.tokens", "is out of range", "write 0 to 100000, such as 64")
 	bad(!(b.Seconds >= 0 && b.Seconds <= 600), "buffer.seconds", "is out of range", "write 0 to 600, such as 2")
 	bad(b != (BufferConfig{}) && c.Rescue != nil && !slices.Contains(c.Rescue, rescueBuffer), "buffer", "has no effect", "add buffer to rescue")
+	bad(c.LogContent < 0 || c.LogContent > 1<<20, "log_content", "is out of range", "write a number of bytes up to 1048576, such as 500")
 	bad(c.Hedge.After < 0, "hedge.after", "is below zero", "write a duration such as 2s")
 	bad(!(c.Hedge.MaxCost >= 0 && c.Hedge.MaxCost <= 1), "hedge.max_cost", "is out of range", "write 0 to 1, such as 0.05")
 	bad(c.Hedge.After > 0 && c.Hedge.MaxCost == 0, "hedge.max_cost", "is missing: without it nothing is hedged", "write a part of the cost, such as 0.05")

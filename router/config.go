@@ -35,6 +35,8 @@ type Config struct {
 	AccountsFile string `yaml:"accounts_file"`
 	// KeepAccounts is how long usage is kept by day. Default 62d; budgets by the month take at least 31d.
 	KeepAccounts conf.Duration `yaml:"keep_accounts"`
+	// AccessLog says which requests get a line in the log. Default: none.
+	AccessLog AccessLogConfig `yaml:"access_log"`
 	// MaxBodyBytes bounds a request. Default 16777216 (16 MiB).
 	MaxBodyBytes int64 `yaml:"max_body_bytes"`
 	// MaxInFlight bounds requests in flight; more are answered 503 at once. Default 10000.
@@ -126,6 +128,7 @@ func (c Config) Validate() []conf.Problem {
 			"others can reach this address and there are no keys", "write keys: {app: \"${APP_KEY}\"}, listen on 127.0.0.1, or set allow_open: true")
 	}
 	ps = append(ps, c.validateCallers()...)
+	ps = append(ps, c.AccessLog.validate()...)
 	if c.Server != "" {
 		u, err := url.Parse(c.Server)
 		bad(err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"), "server", "is not a web address", "write http://host:8780")

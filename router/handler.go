@@ -42,6 +42,7 @@ func (rt *Router) guard(front *dialect, need scope, h handler) http.HandlerFunc 
 		c := rt.callers.Load().find(tokenIn(r))
 		if c == nil {
 			rt.metrics.refused("invalid_api_key")
+			rt.logRefused(w.Header().Get(requestID), "", "", "invalid_api_key", http.StatusUnauthorized)
 			fail(w, front, &llm.Error{Status: http.StatusUnauthorized, Type: "invalid_request_error", Code: "invalid_api_key", Dialect: llm.OpenAI,
 				Message: "the key is missing or unknown: send Authorization: Bearer KEY with one of this router's keys"})
 			return

@@ -10,4 +10,6 @@ func (rt *Router) ownEndpoints(mux *http.ServeMux, front *dialect) {
 	}
 	serve("GET /v1/usage", scopeUsage|scopeAccounts, rt.usageJSON)
 	serve("GET /v1/usage.csv", scopeUsage|scopeAccounts, rt.usageCSV)
+	serve("POST /v1/feedback", scopeFeedback, rt.feedback)
+	serve("GET /debug/route", scopeDebug, rt.explain)
 }

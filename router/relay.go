@@ -232,7 +232,13 @@ func (a *attempt) note(d llm.Delta) (held bool) {
 	if d.Usage != nil {
 		a.seen.usage = d.Usage
 	}
+	if a.seen.id == "" {
+		a.seen.id = d.ID
+	}
 	if d.Content() {
+		if n := a.x.route.LogContent; n > 0 {
+			a.seen.keepText(d.Text, n)
+		}
 		now := time.Since(a.start)
 		if a.seen.events == 0 {
 			a.seen.firstToken = now

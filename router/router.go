@@ -50,6 +50,8 @@ type Router struct {
 	setup    atomic.Pointer[readySetup]
 	callers  atomic.Pointer[callers]
 	books    *books
+	answers  *answers
+	moves    *moves
 
 	journaling   sync.Mutex // guards the journal
 	journal      journal
@@ -91,7 +93,7 @@ func New(cfg Config, s Setup, o Options) (*Router, error) {
 		t.Proxy, t.TLSClientConfig = v.Proxy(), v.TLS()
 		return t
 	}, (*http.Transport).CloseIdleConnections)
-	rt.journal.path = cfg.accountsFile()
+	rt.journal.path, rt.answers, rt.moves = cfg.accountsFile(), newAnswers(), newMoves()
 	rt.metrics.follow(rt)
 	if err := rt.Admit(cfg.Admission()); err != nil {
 		return nil, err

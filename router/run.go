@@ -31,6 +31,9 @@ func (rt *Router) Run(ctx context.Context) error {
 	g.Go(func() error { return rt.follower.Watch(running, rt.apply) })
 	g.Go(func() error { return rt.report(running) })
 	g.Go(func() error { return rt.keepDrifting(running) })
+	if t, ok := rt.follower.(Teller); ok {
+		g.Go(func() error { return rt.tell(running, t) })
+	}
 	if b, ok := rt.follower.(Baseliner); ok {
 		g.Go(func() error { return rt.keepBaselines(running, b) })
 	}
