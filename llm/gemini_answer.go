@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 )
 
@@ -97,15 +98,23 @@ func (a *geminiAnswer) delta(called int) Delta {
 	if a.blocked() {
 		d.Finish = FinishFilter
 	}
-	c := a.candidate()
-	if c == nil {
-		return d
+	if c := a.candidate(); c != nil {
+		c.add(&d, called)
+	}
+	return d
+}
+
+// add adds what a candidate says.
+func (c *geminiCandidate) add(d *Delta, called int) {
+	answer := d.ID
+	if c.Index > 0 { // ids that are made must differ from those of the first
+		answer = fmt.Sprintf("%s/%d", answer, c.Index)
 	}
 	for _, p := range c.Content.Parts {
 		switch {
 		case !isEmpty(p.Call):
 			d.ToolCall = true
-			d.ToolCalls = append(d.ToolCalls, p.call(called+len(d.ToolCalls), a.ID))
+			d.ToolCalls = append(d.ToolCalls, p.call(called+len(d.ToolCalls), answer))
 		case p.Thought:
 			d.Reasoning += p.Text
 		default:
@@ -120,7 +129,16 @@ func (a *geminiAnswer) delta(called int) Delta {
 			d.Tokens, d.Logprobs = append(d.Tokens, t.Token), append(d.Logprobs, t.Logprob)
 		}
 	}
-	return d
+}
+
+// response returns what d, the whole of a candidate, says.
+func (c *geminiCandidate) response(d Delta) Response {
+	r := Response{Text: d.Text, Reasoning: d.Reasoning, Finish: d.Finish, ToolCalls: wholeCalls(d.ToolCalls),
+		MeanLogprob: mean(d.Logprobs), Logprobs: d.Logprobs, Tokens: d.Tokens}
+	if c != nil && r.MeanLogprob == nil {
+		r.MeanLogprob = c.AvgLogprobs
+	}
+	return r
 }
 
 // Decode reads a whole answer. Where a provider put an error into a 200, the
@@ -140,11 +158,15 @@ func (gemini) Decode(body []byte) (Response, error) {
 	if a.candidate() == nil && !a.blocked() {
 		return Response{}, answerError(Gemini, errors.New("no candidate in it"))
 	}
-	d := a.delta(0)
-	r := Response{ID: d.ID, Model: d.Model, Text: d.Text, Reasoning: d.Reasoning, Finish: d.Finish, Usage: d.Usage,
-		ToolCalls: wholeCalls(d.ToolCalls), MeanLogprob: mean(d.Logprobs), Logprobs: d.Logprobs, Tokens: d.Tokens, Raw: body}
-	if c := a.candidate(); c != nil && r.MeanLogprob == nil {
-		r.MeanLogprob = c.AvgLogprobs
+	first := a.candidate()
+	r := first.response(a.delta(0))
+	r.ID, r.Model, r.Usage, r.Raw = a.ID, a.Model, a.Usage.usage(), body
+	for i := range a.Candidates {
+		if c := &a.Candidates[i]; c != first {
+			d := Delta{ID: a.ID}
+			c.add(&d, 0)
+			r.More = append(r.More, c.response(d))
+		}
 	}
 	return r, nil
 }

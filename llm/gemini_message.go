@@ -268,8 +268,7 @@ func callRanks(ms []Message) map[string]int {
 }
 
 // takeGeminiTools reads the functions of tools, which stand in one list or
-// several. A schema in Google's own form, or a tool of Google's, leaves all as
-// they are.
+// several. A tool of Google's leaves all as they are.
 func takeGeminiTools(r *Request, f fields) error {
 	raw := f[toolsField]
 	if isEmpty(raw) {
@@ -299,6 +298,14 @@ func takeGeminiTools(r *Request, f fields) error {
 
 func geminiTool(raw []byte) (Tool, bool) {
 	f := object(raw)
+	if own := f["parameters"]; !isNull(own) && isNull(f["parametersJsonSchema"]) {
+		schema, ok := jsonSchema(own)
+		if !ok {
+			return Tool{}, false
+		}
+		f["parametersJsonSchema"] = schema
+		delete(f, "parameters")
+	}
 	t, ok := functionOf(f, "parametersJsonSchema")
 	return t, ok && !t.Strict
 }

@@ -108,6 +108,12 @@ func takeGenerationConfig(r *Request, f fields) error {
 		r.JSONSchema = schema
 		delete(conf, "responseJsonSchema")
 		delete(conf, "responseMimeType")
+	} else if own := conf["responseSchema"]; mime == "application/json" && isObject(own) && isNull(schema) {
+		if schema, ok := jsonSchema(own); ok {
+			r.JSONSchema = schema
+			delete(conf, "responseSchema")
+			delete(conf, "responseMimeType")
+		}
 	}
 	for _, step := range []struct {
 		names []string

@@ -14,8 +14,11 @@ func Hint(name string) bool {
 		_, part, _ := strings.Cut(name, "].")
 		return part == reasoningName || messageHint(part)
 	}
-	if name == "output_config.format" {
+	switch name {
+	case "output_config.format":
 		return false
+	case "generationConfig.thinkingConfig":
+		return true
 	}
 	name, _, _ = strings.Cut(name, ".")
 	return slices.Contains(hints(), name)

@@ -54,7 +54,8 @@ func (httpJSON) Protocol() Protocol { return HTTP }
 
 // Encode fills the template in. A prompt is the one turn of the user's; more
 // turns, and all that has no placeholder, are refused. The answer is never
-// streamed; a limit of tokens without a place in the template is not sent.
+// streamed; a limit of tokens without a place in the template is not sent, nor
+// is a temperature of 0: a model that takes none is as exact as it is.
 func (c httpJSON) Encode(e Endpoint, r Request) (Call, error) {
 	if e.HTTP != nil && !c.bound {
 		bound, err := newHTTP(*e.HTTP, true)
@@ -95,7 +96,7 @@ func (c httpJSON) asked(r Request) (a asked, no []string) {
 		}
 	}
 	for name, set := range map[string]bool{
-		"temperature": r.Temperature != nil, "top_p": r.TopP != nil, "stop": len(r.Stop) > 0, "seed": r.Seed != nil, "user": r.User != "",
+		"temperature": r.Temperature != nil && *r.Temperature != 0, "top_p": r.TopP != nil, "stop": len(r.Stop) > 0, "seed": r.Seed != nil, "user": r.User != "",
 		schemaField: r.JSONSchema != nil, "logprobs": r.Logprobs && c.t.Confidence == "", toolsField: len(r.Tools) > 0,
 		choiceField: r.ToolChoice.Mode != ToolDefault, parallelField: r.OneToolCall,
 	} {

@@ -75,10 +75,13 @@ func TestAPlainGetIsTheCheapestCanary(t *testing.T) {
 func TestWhatATemplateHasNoPlaceForIsRefused(t *testing.T) {
 	c, e := bindHTTP(t, Template{Body: `"{{prompt}}"`})
 	_, err := c.Encode(e, Request{Messages: []Message{{Role: RoleSystem, Text: "s"}, {Role: RoleUser, Text: "a"}, {Role: RoleAssistant, Text: "b"}, {Role: RoleUser, Text: "c"}},
-		Temperature: ptr(0.0), JSONSchema: json.RawMessage(`{}`), Logprobs: true})
+		Temperature: ptr(0.5), JSONSchema: json.RawMessage(`{}`), Logprobs: true})
 	want := []string{"logprobs", "messages[0]", "messages[2]", "messages[3]", "response_format", "temperature"}
 	if u, ok := errors.AsType[*UnsupportedError](err); !ok || !slices.Equal(u.Fields, want) {
 		t.Errorf("Encode = %v, want it to refuse %q", err, want)
+	}
+	if _, err := c.Encode(e, Request{Messages: []Message{{Role: RoleUser, Text: "a"}}, Temperature: ptr(0.0)}); err != nil {
+		t.Errorf("temperature 0, as exact as it gets, is refused: %v", err)
 	}
 }
 

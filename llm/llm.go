@@ -146,8 +146,7 @@ type Response struct {
 	Tokens       []string  // the tokens that Logprobs are of, as many
 	Raw          []byte    // the body as it came
 	// More are further choices beside this one, which OpenAI and Gemini write.
-	// What is said of the whole answer (id, model, usage) is not looked at, and
-	// no Decode reads them.
+	// What is said of the whole answer (id, model, usage) is not in them.
 	More []Response
 }
 

@@ -193,12 +193,29 @@ func (c openAI) Decode(body []byte) (Response, error) {
 	if err != nil {
 		return Response{}, answerError(c.p, err)
 	}
-	r := Response{ID: a.ID, Model: a.Model, Fingerprint: a.Fingerprint, Text: d.Text, Reasoning: d.Reasoning,
-		Refusal: d.Refusal, ToolCalls: wholeCalls(d.ToolCalls), Finish: openAIFinish(ch.Finish), Usage: a.Usage.usage(), Raw: body}
-	r.Tokens, r.Logprobs = ch.logprobs()
-	r.MeanLogprob = mean(r.Logprobs)
-	r.Finish = told(r.Finish, len(r.ToolCalls) > 0, r.Refusal != "")
+	r := ch.response(d)
+	r.ID, r.Model, r.Fingerprint, r.Usage, r.Raw = a.ID, a.Model, a.Fingerprint, a.Usage.usage(), body
+	for i := range a.Choices {
+		more := &a.Choices[i]
+		if more == ch || more.Message == nil {
+			continue
+		}
+		d, err := more.Message.parts(0)
+		if err != nil {
+			return Response{}, answerError(c.p, err)
+		}
+		r.More = append(r.More, more.response(d))
+	}
 	return r, nil
+}
+
+// response returns what a choice says, its message being d.
+func (c *openAIChoice) response(d Delta) Response {
+	r := Response{Text: d.Text, Reasoning: d.Reasoning, Refusal: d.Refusal, ToolCalls: wholeCalls(d.ToolCalls)}
+	r.Tokens, r.Logprobs = c.logprobs()
+	r.MeanLogprob = mean(r.Logprobs)
+	r.Finish = told(openAIFinish(c.Finish), len(r.ToolCalls) > 0, r.Refusal != "")
+	return r
 }
 
 func (c *openAIChoice) logprobs() (tokens []string, logprobs []float64) {

@@ -46,7 +46,7 @@ func (r Request) beyond(told []string) []string {
 	var names []string
 	for k, v := range r.Extra {
 		switch {
-		case k == schemaField && r.JSONSchema != nil, saysNothing(k, v), slices.Contains(told, k):
+		case (k == schemaField || k == "text.format") && r.JSONSchema != nil, saysNothing(k, v), slices.Contains(told, k):
 		default:
 			names = append(names, k)
 		}

@@ -180,6 +180,8 @@ func saysNothing(name string, value []byte) bool {
 		return v == "1"
 	case "generationConfig.responseMimeType":
 		return v == `"text/plain"`
+	case "generationConfig.responseModalities":
+		return v == `["TEXT"]`
 	case "presence_penalty", "frequency_penalty":
 		return v == "0" || v == "0.0"
 	case parallelField:

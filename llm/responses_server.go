@@ -107,16 +107,15 @@ func takeTextConfig(r *Request, f fields) error {
 	return nil
 }
 
-// responsesTool reads a function, which is strict unless it says otherwise.
+// responsesTool reads a function. One that does not say whether it is strict
+// is so as far as its schema allows, which is no wish of the caller's.
 func responsesTool(raw []byte) (Tool, bool) {
 	f := object(raw)
 	if kind, _ := unquote(f["type"]); kind != "function" {
 		return Tool{}, false
 	}
 	delete(f, "type")
-	t, ok := functionOf(f, "parameters")
-	t.Strict = string(f["strict"]) != "false"
-	return t, ok
+	return functionOf(f, "parameters")
 }
 
 // responsesItem reads one item as a message. names is what its raw form holds
