@@ -129,7 +129,7 @@ func (m *measure) see(at int64, z, v float64, keep bool) (y, u, slow float64) {
 		if m.season == nil {
 			m.season = &season{hour: -1}
 		}
-		if m.season.note(at, z-y+clip(y, max(3*m.sigma, seasonMost)), !keep || len(m.pend) > 1) {
+		if m.season.note(at, z-y+clip(y, max(3*m.sigma, seasonMost)), m.sigma, !keep || len(m.pend) > 1) {
 			m.rest()
 		}
 	}

@@ -35,14 +35,14 @@ func TestACleanHistoryRaisesThresholdsOnlyWhereItAlarmsMore(t *testing.T) {
 		}
 		_, past := alarms(math.Inf(1), 90000)
 		raised := past.raise(h, run)
-		before, _ := alarms(h, 2000000)
-		after, _ := alarms(raised, 2000000)
-		t.Logf("%s: %.2f nats are raised by %.2f; of 100 alarms expected there were %d, then %d", c.name, h, raised-h, before, after)
+		before, _ := alarms(h, 1000000)
+		after, _ := alarms(raised, 1000000)
+		t.Logf("%s: %.2f nats are raised by %.2f; of 50 alarms expected there were %d, then %d", c.name, h, raised-h, before, after)
 		if raised-h < c.low || raised-h > c.high {
 			t.Errorf("%s: raised by %.2f, want %v to %v", c.name, raised-h, c.low, c.high)
 		}
-		if after > 200 {
-			t.Errorf("%s: %d alarms against a budget of 100", c.name, after)
+		if after > 100 {
+			t.Errorf("%s: %d alarms against a budget of 50", c.name, after)
 		}
 	}
 }

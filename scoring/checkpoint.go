@@ -491,6 +491,7 @@ func (c *coder) season(s *season) {
 		return
 	}
 	c.int(&s.phase)
+	c.least(&s.sigma, 0)
 	c.f64(&s.level)
 	c.f64(&s.swing)
 	c.sparse(s.shape[:])

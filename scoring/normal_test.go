@@ -20,12 +20,12 @@ func daily(a float64) fault {
 
 func TestTheRhythmOfTheDayIsNoFault(t *testing.T) {
 	t.Parallel()
-	days := 14
+	days, swings := 14, []float64{.2, .4}
 	if raced {
-		days = 6
+		days, swings = 4, swings[1:]
 	}
-	for _, a := range []float64{.2, .4} {
-		w := newWorld(t, time.Minute, func(c *scoring.Config) { c.Policy.FalseAlarms = 1 })
+	for _, a := range swings {
+		w := newWorld(t, time.Minute, func(c *scoring.Config) { c.Policy.FalseAlarms, c.Targets, c.Routes = 1, fleet()[:3], nil })
 		w.ticks, w.fault = -1, daily(a)
 		w.run(48 * time.Hour)
 		cold := w.alarms()

@@ -8,7 +8,8 @@ import (
 const (
 	weekHours  = 168
 	seasonKeep = .75  // of an hour's weight after a week: four weeks are remembered
-	seasonHalf = 15.0 // samples at which half of what the hours of a day show is believed
+	hourNoise  = 3.0  // by how much more an hour's mean varies than that of independent samples would
+	seasonHalf = 15.0 // samples at which half of what one day's hour shows is believed
 	weekHalf   = 2.0  // weeks, or what they are worth by now, likewise for one day's hour
 	seasonIll  = 8.0  // by how much less an hour is worth in which the signal was in doubt
 	seasonMost = .7   // most that one value may be off, a logarithm, or three standard deviations
@@ -18,9 +19,10 @@ const (
 // day is usually like the middle one of the same hour of seven days, which a
 // fault on one of them does not move; therefore the season is learned in doubt
 // and in alarm as well, or a daily rhythm that is taken for a fault would never
-// be known for what it is. What it says is drawn towards nothing while samples
-// are few, n/(n+15); it says nothing before each hour of a day was seen, and
-// nothing of weekdays before a week was.
+// be known for what it is. What it says is drawn towards nothing as far as it may
+// be noise: by S/(S + 3 sigma²/n), S being the mean square of what a day's hours
+// show (after James and Stein). It says nothing before each hour of a day was
+// seen, and nothing of weekdays before a week was.
 type season struct {
 	mean  [weekHours]float32
 	n     [weekHours]float32 // samples that the mean is worth
@@ -29,6 +31,7 @@ type season struct {
 	sum   float64
 	count float64
 	ill   float64            // of count
+	sigma float64            // standard deviation of a value
 	phase int                // 0 knows nothing, 1 days, 2 weeks
 	level float64            // derived: the mean of a day
 	swing float64            // derived: how far hours are off it, as a root of mean squares
@@ -52,7 +55,8 @@ func (s *season) at(at int64) float64 {
 }
 
 // note takes in a value, and reports whether a whole day is known from now on.
-func (s *season) note(at int64, z float64, ill bool) (news bool) {
+func (s *season) note(at int64, z, sigma float64, ill bool) (news bool) {
+	s.sigma = sigma
 	if h := hourOf(at); h != s.hour {
 		phase := s.phase
 		s.fold()
@@ -139,18 +143,24 @@ func (s *season) derive(off *[weekHours]float64, whole *[weekHours / 24]bool, da
 	if days == len(whole) {
 		s.phase = 2
 	}
-	for h := range 24 {
+	var usual, n [24]float64
+	square := 0.0
+	for h := range usual {
 		var room [weekHours / 24]float64
-		seen, n := room[:0], 0.0
+		seen := room[:0]
 		for d := range whole {
-			n += float64(s.n[24*d+h])
+			n[h] += float64(s.n[24*d+h])
 			if whole[d] {
 				seen = append(seen, off[24*d+h])
 			}
 		}
-		usual := medianOf(seen)
+		usual[h] = medianOf(seen)
+		square += usual[h] * usual[h] / 24
+	}
+	for h, usual := range usual {
+		noise := hourNoise * s.sigma * s.sigma / n[h]
 		for i := h; i < weekHours; i += 24 {
-			v := n / (n + seasonHalf) * usual
+			v := square / (square + noise) * usual
 			if w, n := float64(s.weeks[i]), float64(s.n[i]); s.phase == 2 {
 				v += w / (w + weekHalf) * n / (n + seasonHalf) * (off[i] - usual)
 			}
