@@ -232,6 +232,9 @@ func limitSpent(h http.Header) bool {
 }
 
 func spent(remaining string) bool {
+	if remaining == "" {
+		return false // most answers say nothing; an error of strconv's costs
+	}
 	n, err := strconv.ParseFloat(strings.TrimSpace(remaining), 64)
 	return err == nil && n <= 0
 }

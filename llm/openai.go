@@ -29,7 +29,7 @@ func (c openAI) Encode(e Endpoint, r Request) (Call, error) {
 		if r, err = r.prepared(c.p, nil); err != nil {
 			return Call{}, err
 		}
-		if c.p == Azure || openAIHost.MatchString(e.BaseURL) {
+		if c.p == Azure || isOpenAIs(e.BaseURL) {
 			r.Messages = withoutSignatures(r.Messages)
 		}
 		body = c.body(e, r)
@@ -196,11 +196,27 @@ func closedSchema(schema json.RawMessage) bool {
 	return json.Unmarshal(schema, &top) == nil && string(top.Additional) == "false"
 }
 
+// isOpenAIs reports whether base is of OpenAI's own hosts. Like reasons it looks
+// before it matches, which costs a microsecond, for each request asks it.
+func isOpenAIs(base string) bool {
+	return strings.Contains(base, "api.openai.com") && openAIHost.MatchString(base)
+}
+
+// reasons reports whether model is named like one of OpenAI's that reason.
+func reasons(model string) bool {
+	for i := 1; i < len(model); i++ {
+		if c := model[i]; c >= '1' && c <= '9' && (model[i-1] == 'o' || model[i-1] == '-') {
+			return reasoningModel.MatchString(model)
+		}
+	}
+	return false
+}
+
 func maxTokensField(e Endpoint, model string) string {
 	switch {
 	case e.MaxTokensField != "":
 		return e.MaxTokensField
-	case openAIHost.MatchString(e.BaseURL), reasoningModel.MatchString(model):
+	case isOpenAIs(e.BaseURL), reasons(model):
 		return "max_completion_tokens"
 	}
 	return "max_tokens"

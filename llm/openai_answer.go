@@ -178,6 +178,13 @@ func (a *openAIAnswer) failure(p Protocol, body []byte) *Error {
 // Decode reads a whole answer. Where a provider put an error into a 200, the
 // error is the *Error that it says.
 func (c openAI) Decode(body []byte) (Response, error) {
+	if r, ok := c.commonAnswer(body); ok {
+		return r, nil
+	}
+	return c.anyAnswer(body)
+}
+
+func (c openAI) anyAnswer(body []byte) (Response, error) {
 	var a openAIAnswer
 	if err := json.Unmarshal(body, &a); err != nil {
 		return Response{}, answerError(c.p, err)

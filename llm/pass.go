@@ -77,7 +77,7 @@ func (c openAI) pass(e Endpoint, r Request) ([]byte, bool) {
 			return nil, false // to be said by the other name
 		}
 	}
-	if (c.p == Azure || openAIHost.MatchString(e.BaseURL)) && bytes.Contains(r.Body, []byte("thought_signature")) {
+	if (c.p == Azure || isOpenAIs(e.BaseURL)) && bytes.Contains(r.Body, []byte("thought_signature")) {
 		return nil, false
 	}
 	set := map[string][]byte{"model": appendString(nil, r.Model)}
