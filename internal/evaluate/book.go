@@ -71,6 +71,15 @@ func (b *Book) merge(e entry, c trials.Column) {
 	all.Ill += c.Ill
 	all.ToBad += c.ToBad
 	all.Held += c.Held
+	for name, one := range c.Sources {
+		if all.Sources == nil {
+			all.Sources = map[string]trials.Calm{}
+		}
+		sum := all.Sources[name]
+		sum.Months += one.Months
+		sum.False += one.False
+		all.Sources[name] = sum
+	}
 	all.Trials = append(all.Trials, c.Trials...)
 	all.Seconds = append(all.Seconds, c.Seconds...)
 }

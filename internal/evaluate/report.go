@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -210,7 +212,21 @@ func (b *Book) calmTable() string {
 	if len(rows) == 0 {
 		return ""
 	}
-	return "Verdicts per target-month in which nothing was wrong; the others with the settings that they are shipped with.\n\n" + table(head, rows) + b.tunedTable()
+	return "Verdicts per target-month in which nothing was wrong; the others with the settings that they are shipped with.\n\n" + table(head, rows) + b.sourceTable() + b.tunedTable()
+}
+
+// sourceTable takes the recorded noise apart.
+func (b *Book) sourceTable() string {
+	var rows [][]string
+	fixed, adaptive := b.calm(world.Real, false), b.calm(world.Real, true)
+	for _, name := range slices.Sorted(maps.Keys(fixed.Sources)) {
+		f, a := fixed.Sources[name], adaptive.Sources[name]
+		rows = append(rows, []string{name, fmt.Sprintf("%.0f", f.Months), show(limits.Poisson(f.False, f.Months), 2), show(limits.Poisson(a.False, a.Months), 2)})
+	}
+	if len(rows) == 0 {
+		return ""
+	}
+	return "\nThe recorded noise by its source:\n\n" + table([]string{"source", "target-months", "ours, fixed", "ours, adaptive"}, rows)
 }
 
 var noiseNames = map[world.Kind]string{

@@ -77,6 +77,23 @@ func fit(vs []float64, from, to float64) scale {
 	return scale{lo, hi, from, to}
 }
 
+// ticks are 1, 2 and 5 of every decade, or 1 only where there are many.
+func (s scale) ticks() []float64 {
+	steps := []float64{1, 2, 5}
+	if s.hi-s.lo > 4 {
+		steps = steps[:1]
+	}
+	var vs []float64
+	for e := math.Floor(s.lo); e <= s.hi; e++ {
+		for _, m := range steps {
+			if v := m * math.Pow(10, e); math.Log10(v) >= s.lo-1e-9 && math.Log10(v) <= s.hi+1e-9 {
+				vs = append(vs, v)
+			}
+		}
+	}
+	return vs
+}
+
 // SVG draws the lines.
 func (p Lines) SVG() string {
 	var b strings.Builder
@@ -103,19 +120,11 @@ func (p Lines) SVG() string {
 }
 
 func (p Lines) axes(b *strings.Builder, x, y scale) {
-	for e := math.Floor(x.lo); e <= x.hi; e++ {
-		for _, m := range []float64{1, 2, 5} {
-			if v := m * math.Pow(10, e); math.Log10(v) >= x.lo-1e-9 && math.Log10(v) <= x.hi+1e-9 {
-				fmt.Fprintf(b, `<path class="g" d="M%.1f %dV%d"/><text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", x.at(v), top, height-bottom, x.at(v), height-bottom+18, number(v))
-			}
-		}
+	for _, v := range x.ticks() {
+		fmt.Fprintf(b, `<path class="g" d="M%.1f %dV%d"/><text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", x.at(v), top, height-bottom, x.at(v), height-bottom+18, number(v))
 	}
-	for e := math.Floor(y.lo); e <= y.hi; e++ {
-		for _, m := range []float64{1, 2, 5} {
-			if v := m * math.Pow(10, e); math.Log10(v) >= y.lo-1e-9 && math.Log10(v) <= y.hi+1e-9 {
-				fmt.Fprintf(b, `<path class="g" d="M%d %.1fH%d"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n", left, y.at(v), width-right, left-6, y.at(v)+4, number(v))
-			}
-		}
+	for _, v := range y.ticks() {
+		fmt.Fprintf(b, `<path class="g" d="M%d %.1fH%d"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n", left, y.at(v), width-right, left-6, y.at(v)+4, number(v))
 	}
 	fmt.Fprintf(b, `<path class="a" fill="none" d="M%d %dV%dH%d"/>`+"\n", left, top, height-bottom, width-right)
 	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", (left+width-right)/2, height-14, escape(p.X))

@@ -12,7 +12,12 @@ type Spec struct {
 }
 
 // String returns what tables call the spec.
-func (s Spec) String() string { return fmt.Sprintf("%s (%s %g)", s.Rule, catalog[s.Rule].knob, s.Knob) }
+func (s Spec) String() string {
+	if catalog[s.Rule].knob == "" {
+		return s.Rule
+	}
+	return fmt.Sprintf("%s (%s %g)", s.Rule, catalog[s.Rule].knob, s.Knob)
+}
 
 // entry is one rule of the catalog.
 type entry struct {

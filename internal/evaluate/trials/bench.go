@@ -155,13 +155,14 @@ func (s *Shared) past(c *Cell, sc *Scenario, n int) *past {
 	return p
 }
 
-// tenDays is the usual past; a daily rhythm takes four weeks to be known, and
-// of two dozen targets three days will do.
+// before is how long the past is: ten days; four weeks where there is a daily
+// rhythm to be known, or a recorded noise to be calibrated by; and of two dozen
+// targets three days will do.
 func (c *Cell) before(s *Scenario) time.Duration {
 	switch {
 	case s.Cold > 0:
 		return time.Duration(s.Cold) * c.setup(s, 0).Every
-	case c.Diurnal != world.Diurnal{}:
+	case c.Diurnal != world.Diurnal{}, c.Noise == world.Real && s.Fleet == One:
 		return 28 * day
 	case s.Fleet == Grid:
 		return 3 * day

@@ -65,16 +65,23 @@ type Result struct {
 
 // Column is what one policy did.
 type Column struct {
-	Months  float64   // target-months without fault
-	False   int       // verdicts in them
-	Probes  float64   // in them
-	Tokens  float64   // in them
-	Kept    float64   // hours of weight withheld in them
-	Ill     float64   // target-months with incidents
-	ToBad   float64   // hours misrouted to ill targets in those
-	Held    float64   // hours withheld in those
-	Trials  []Trial   `json:",omitempty"`
-	Seconds []float64 `json:",omitempty"`
+	Months  float64         // target-months without fault
+	False   int             // verdicts in them
+	Probes  float64         // in them
+	Tokens  float64         // in them
+	Kept    float64         // hours of weight withheld in them
+	Ill     float64         // target-months with incidents
+	ToBad   float64         // hours misrouted to ill targets in those
+	Held    float64         // hours withheld in those
+	Sources map[string]Calm `json:",omitempty"` // of recorded noise, by where it is from
+	Trials  []Trial         `json:",omitempty"`
+	Seconds []float64       `json:",omitempty"`
+}
+
+// Calm is target-months without fault, and the verdicts in them.
+type Calm struct {
+	Months float64
+	False  int
 }
 
 // Trial is what one policy made of one fault.

@@ -20,15 +20,29 @@ func (b *Bench) month(c *Cell, s *Scenario, n int, r *Result) error {
 	w.Until(begin+30*day, nil)
 	for k := range all {
 		col := &r.Columns[k]
-		for _, h := range w.Log(k).Targets {
+		for i, h := range w.Log(k).Targets {
 			col.Months++
 			col.False += h.Ill(begin)
+			if c.Noise == world.Real {
+				col.source(world.SourceOf(setup.Reel+i), h.Ill(begin))
+			}
 			col.Probes += float64(h.Probes)
 			col.Tokens += float64(h.Tokens)
 			col.Kept += h.Kept
 		}
 	}
 	return nil
+}
+
+// source counts a month of recorded noise by where it is from.
+func (c *Column) source(name string, verdicts int) {
+	if c.Sources == nil {
+		c.Sources = map[string]Calm{}
+	}
+	one := c.Sources[name]
+	one.Months++
+	one.False += verdicts
+	c.Sources[name] = one
 }
 
 // patience is for how long after a fault its end may go unnoticed.

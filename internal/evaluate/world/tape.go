@@ -145,9 +145,9 @@ type tape struct {
 	at, left int
 }
 
-// newTape returns the tape of a series. Sources take turns, so that each weighs
-// the same however many series it has.
-func newTape(n int) tape {
+// reelOf returns the n-th series. Sources take turns, so that each weighs the
+// same however many series it has.
+func reelOf(n int) reel {
 	bySource, sources := map[string][]reel{}, []string(nil)
 	for _, r := range reels() {
 		if bySource[r.Source] == nil {
@@ -156,8 +156,13 @@ func newTape(n int) tape {
 		bySource[r.Source] = append(bySource[r.Source], r)
 	}
 	some := bySource[sources[n%len(sources)]]
-	return tape{reel: some[n/len(sources)%len(some)]}
+	return some[n/len(sources)%len(some)]
 }
+
+// SourceOf names where the n-th recorded series comes from.
+func SourceOf(n int) string { return reelOf(n).Source }
+
+func newTape(n int) tape { return tape{reel: reelOf(n)} }
 
 func (t *tape) next(rng *rand.Rand) residual {
 	if t.left == 0 {

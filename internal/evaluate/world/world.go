@@ -450,7 +450,9 @@ func (w *World) traffic(i int) {
 	p, as := w.setup.Levels.Errors, bellwether.ServerError
 	d := w.now - w.onset
 	for k := range w.effects {
-		if e := &w.effects[k]; e.Errors > 0 && e.on(d) && e.Who.Is(t) && e.Canary == "" && e.Outcome.Meaning().Availability == bellwether.Bad {
+		e := &w.effects[k]
+		fails := e.Outcome == "" || e.Outcome.Meaning().Availability == bellwether.Bad
+		if e.Errors > 0 && fails && e.Canary == "" && e.on(d) && e.Who.Is(t) {
 			p = 1 - (1-p)*(1-e.Errors)
 			if e.Outcome != "" {
 				as = e.Outcome

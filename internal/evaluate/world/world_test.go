@@ -129,3 +129,31 @@ func TestRegretCountsWhatGoesToTheIllAndWhatIsKeptFromTheWell(t *testing.T) {
 		t.Errorf("to the ill %v h, kept %v h; want 2 h x (1 - .25) and 0", h.ToBad, h.Kept)
 	}
 }
+
+func TestRealTrafficFailsAsProbesDo(t *testing.T) {
+	for name, e := range map[string]Effect{"unnamed failures": {Errors: .5}, "timeouts": {Errors: .5, Outcome: bellwether.Timeout}, "slowness": {First: 3}} {
+		s := &calls{}
+		setup := one(Normal)
+		setup.Traffic, setup.Levels.Errors = 2, 0
+		w := New(setup, 0, 12, s)
+		w.Strike(0, []Effect{e})
+		w.Until(time.Hour, nil)
+		if share := s.bad / s.n; math.Abs(share-e.Errors) > .03 || math.Abs(s.n/7200-1) > .05 {
+			t.Errorf("%s: %.3f of %.0f calls fail, want %v of 7200", name, share, s.n, e.Errors)
+		}
+	}
+}
+
+// calls counts calls.
+type calls struct{ n, bad float64 }
+
+func (s *calls) Observe(_ int, o *bellwether.Observation, _ time.Time) {
+	for outcome, k := range o.Counts {
+		s.n += float64(k)
+		if outcome != bellwether.OK {
+			s.bad += float64(k)
+		}
+	}
+}
+func (s *calls) Tick(time.Time) {}
+func (s *calls) View(int) View  { return View{Weight: 1} }
