@@ -1,7 +1,6 @@
 package router
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -163,11 +162,10 @@ func (a *attempt) unstreamed() bool {
 // success is a failure in the provider's words.
 func (a *attempt) ask(transport http.RoundTripper) *failure {
 	call := a.call
-	hr, err := http.NewRequestWithContext(a.ctx, call.Method, call.URL, bytes.NewReader(call.Body))
+	hr, err := a.up.request(a.ctx, call)
 	if err != nil {
 		return &failure{outcome: bellwether.ConnectError, text: "the target's address is not valid"}
 	}
-	hr.Header = call.Header
 	// A kept connection that the provider has closed meanwhile is no failure of
 	// the target: with this key net/http asks again on another one. A key
 	// without a value is not sent.
@@ -244,7 +242,7 @@ func (a *attempt) limitFailure(cause error) *failure {
 
 // read reads a plain answer.
 func (a *attempt) read() *failure {
-	body, err := io.ReadAll(io.LimitReader(a.resp.Body, maxAnswerBytes+1))
+	body, err := readAll(io.LimitReader(a.resp.Body, maxAnswerBytes+1), a.resp.ContentLength)
 	if err != nil {
 		return a.transportFailure(err)
 	}

@@ -3,7 +3,6 @@ package router
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -84,7 +83,7 @@ func (rt *Router) serve(front *dialect) handler {
 
 // read reads the request and finds its route.
 func (x *exchange) read(r *http.Request) *llm.Error {
-	body, err := io.ReadAll(http.MaxBytesReader(x.w, r.Body, x.rt.cfg.MaxBodyBytes))
+	body, err := readAll(http.MaxBytesReader(x.w, r.Body, x.rt.cfg.MaxBodyBytes), r.ContentLength)
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return badRequest(http.StatusRequestEntityTooLarge, "request_too_large",
 			fmt.Sprintf("the request is longer than %d bytes, which is this router's limit", x.rt.cfg.MaxBodyBytes))

@@ -14,6 +14,8 @@ type upstream struct {
 	codec llm.Codec
 	can   ability
 	slots []*slot // one for each of its keys; one without a key where it has none
+	// address is the last that was called, parsed.
+	address atomic.Pointer[address]
 	*state
 }
 

@@ -82,7 +82,7 @@ func runRouter(ctx context.Context, file string, cfg Config, log *slog.Logger) e
 	return runStages(ctx,
 		[]part{{"reload", func(ctx context.Context) error { return watchRouter(ctx, rt, file, &cfg, log) }}},
 		[]part{{"router", func(ctx context.Context) error { return rt.Serve(ctx, ln) }}},
-		[]part{{"router follows", rt.Run}})
+		[]part{{"router follows", rt.Run}, {"memory", func(ctx context.Context) error { keepHeadroom(ctx); return nil }}})
 }
 
 // watchRouter puts targets, routes and callers in force whenever the config changes.
