@@ -193,13 +193,13 @@ func (m Message) content() []Part {
 }
 
 // pairCalls gives every call an id, every result the name of its call, and
-// results without an id that of the first call of their name that has none
-// yet. O(n).
+// results without an id that of the first call of their name that has no
+// result yet. O(n).
 func pairCalls(ms []Message) {
 	if !slices.ContainsFunc(ms, func(m Message) bool { return m.Parts != nil }) {
 		return
 	}
-	byID, byName := map[string]*ToolCall{}, map[string][]*ToolCall{}
+	byID, byName, done := map[string]*ToolCall{}, map[string][]*ToolCall{}, map[*ToolCall]bool{}
 	made := 0
 	for _, m := range ms {
 		for _, p := range m.Parts {
@@ -208,17 +208,28 @@ func pairCalls(ms []Message) {
 				if p.Call.ID == "" {
 					made++
 					p.Call.ID = fmt.Sprintf("%s%016x", namelessCall, made)
-					byName[p.Call.Name] = append(byName[p.Call.Name], p.Call)
 				}
+				byName[p.Call.Name] = append(byName[p.Call.Name], p.Call)
 				byID[p.Call.ID] = p.Call
 			case p.Kind != PartToolResult:
 			case p.Call.ID != "":
-				if c := byID[p.Call.ID]; c != nil && p.Call.Name == "" {
+				c := byID[p.Call.ID]
+				if c == nil {
+					continue
+				}
+				if p.Call.Name == "" {
 					p.Call.Name = c.Name
 				}
-			case len(byName[p.Call.Name]) > 0:
-				p.Call.ID = byName[p.Call.Name][0].ID
-				byName[p.Call.Name] = byName[p.Call.Name][1:]
+				done[c] = true
+			default:
+				open := byName[p.Call.Name]
+				for len(open) > 0 && done[open[0]] {
+					open = open[1:]
+				}
+				if len(open) > 0 {
+					p.Call.ID, open = open[0].ID, open[1:]
+				}
+				byName[p.Call.Name] = open
 			}
 		}
 	}

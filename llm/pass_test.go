@@ -194,3 +194,20 @@ func FuzzJSONSchema(f *testing.F) {
 		}
 	})
 }
+
+// Google's clients leave the ids of calls out of results, also of calls that
+// another provider gave ids.
+func TestResultsWithoutIdsArePairedByNameAndOrder(t *testing.T) {
+	r, err := gemini{}.DecodeRequest("/v1beta/models/m:generateContent", []byte(`{"contents":[{"parts":[{"text":"a"}]},
+		{"role":"model","parts":[{"functionCall":{"id":"c1","name":"f","args":{}}},{"functionCall":{"id":"c2","name":"f","args":{}}},{"functionCall":{"id":"c3","name":"f","args":{}}}]},
+		{"role":"user","parts":[{"functionResponse":{"id":"c2","name":"f","response":{"output":"two"}}},{"functionResponse":{"name":"f","response":{"output":"one"}}},{"functionResponse":{"name":"f","response":{"output":"three"}}}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	call, err := openAI{OpenAI}.Encode(Endpoint{BaseURL: "http://127.0.0.1:1"}, r)
+	for id, text := range map[string]string{"c1": "one", "c2": "two", "c3": "three"} {
+		if want := `"tool_call_id":"` + id + `","content":"` + text + `"`; err != nil || !strings.Contains(string(call.Body), want) {
+			t.Errorf("%s, %v, want %s in it", call.Body, err, want)
+		}
+	}
+}

@@ -29,7 +29,7 @@ func anthropicQuestion(model, prompt string) anthropic.MessageNewParams {
 	}
 }
 
-func anthropicPlain(t *testing.T, at place) {
+func anthropicPlain(t testing.TB, at place) {
 	r, err := anthropicClient(at).Messages.New(t.Context(), anthropicQuestion(at.model(fast), capital))
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func anthropicPlain(t *testing.T, at place) {
 }
 
 // gather reads a stream of events to its end, and counts the pieces of text.
-func gather(t *testing.T, c *anthropic.Client, q anthropic.MessageNewParams) (all anthropic.Message, pieces int, err error) {
+func gather(t testing.TB, c *anthropic.Client, q anthropic.MessageNewParams) (all anthropic.Message, pieces int, err error) {
 	t.Helper()
 	stream := c.Messages.NewStreaming(t.Context(), q)
 	defer func() { _ = stream.Close() }()
@@ -59,7 +59,7 @@ func gather(t *testing.T, c *anthropic.Client, q anthropic.MessageNewParams) (al
 	return all, pieces, stream.Err()
 }
 
-func anthropicStream(t *testing.T, at place) {
+func anthropicStream(t testing.TB, at place) {
 	all, pieces, err := gather(t, anthropicClient(at), anthropicQuestion(at.model(long), prose))
 	if err != nil {
 		t.Fatal(err)
@@ -69,14 +69,14 @@ func anthropicStream(t *testing.T, at place) {
 	}
 }
 
-func wantAnthropicError(t *testing.T, what string, err error, status int, typ string) {
+func wantAnthropicError(t testing.TB, what string, err error, status int, typ string) {
 	t.Helper()
 	if bad, ok := errors.AsType[*anthropic.Error](err); !ok || bad.StatusCode != status || !strings.Contains(bad.RawJSON(), `"`+typ+`"`) {
 		t.Errorf("%s: %v, want %d %s", what, err, status, typ)
 	}
 }
 
-func anthropicErrors(t *testing.T, at place) {
+func anthropicErrors(t testing.TB, at place) {
 	for _, r := range refusals {
 		fail(t, at.sim, sim.Fault{Kind: sim.KindStatus, Value: float64(r.status)})
 		c := anthropicClient(at)
@@ -90,7 +90,7 @@ func anthropicErrors(t *testing.T, at place) {
 	wantAnthropicError(t, "wrong key", err, 401, "authentication_error")
 }
 
-func anthropicRefusal(t *testing.T, at place) {
+func anthropicRefusal(t testing.TB, at place) {
 	fail(t, at.sim, sim.Fault{Kind: sim.KindRefuse})
 	r, err := anthropicClient(at).Messages.New(t.Context(), anthropicQuestion(at.model(fast), capital))
 	if err != nil || r.StopReason != anthropic.StopReasonRefusal {
@@ -101,7 +101,7 @@ func anthropicRefusal(t *testing.T, at place) {
 // anthropicBroken holds what the SDK makes of streams that break, from a
 // provider that does not tell: it takes one that is cut off for whole, so that
 // only the stop reason is missing.
-func anthropicBroken(t *testing.T, at place) {
+func anthropicBroken(t testing.TB, at place) {
 	for kind, want := range map[sim.Kind]bool{sim.KindTruncate: false, sim.KindReset: true, sim.KindMalformed: true} {
 		fail(t, at.sim, sim.Fault{Kind: kind, Value: 5})
 		all, pieces, err := gather(t, anthropicClient(at), anthropicQuestion(at.model(long), prose))
@@ -117,7 +117,7 @@ func anthropicWeather() []anthropic.ToolUnionParam {
 }
 
 // wantAnthropicCalls checks that a message calls the tool for both cities.
-func wantAnthropicCalls(t *testing.T, m anthropic.Message) (ids []string) {
+func wantAnthropicCalls(t testing.TB, m anthropic.Message) (ids []string) {
 	t.Helper()
 	var cities []string
 	for _, b := range m.Content {
@@ -133,7 +133,7 @@ func wantAnthropicCalls(t *testing.T, m anthropic.Message) (ids []string) {
 	return ids
 }
 
-func anthropicTools(t *testing.T, at place) {
+func anthropicTools(t testing.TB, at place) {
 	c, q := anthropicClient(at), anthropicQuestion(at.model(fast), weather)
 	q.Tools = anthropicWeather()
 	r, err := c.Messages.New(t.Context(), q)
@@ -153,7 +153,7 @@ func anthropicTools(t *testing.T, at place) {
 	}
 }
 
-func anthropicStreamedTools(t *testing.T, at place) {
+func anthropicStreamedTools(t testing.TB, at place) {
 	q := anthropicQuestion(at.model(fast), weather)
 	q.Tools = anthropicWeather()
 	all, _, err := gather(t, anthropicClient(at), q)
@@ -163,7 +163,7 @@ func anthropicStreamedTools(t *testing.T, at place) {
 	wantAnthropicCalls(t, all)
 }
 
-func anthropicSchema(t *testing.T, at place) {
+func anthropicSchema(t testing.TB, at place) {
 	q := anthropicQuestion(at.model(fast), asked)
 	q.OutputConfig = anthropic.OutputConfigParam{Format: anthropic.JSONOutputFormatParam{Schema: citySchema}}
 	r, err := anthropicClient(at).Messages.New(t.Context(), q)
@@ -173,7 +173,7 @@ func anthropicSchema(t *testing.T, at place) {
 	wantCity(t, r.Content[0].Text)
 }
 
-func anthropicStop(t *testing.T, at place) {
+func anthropicStop(t testing.TB, at place) {
 	q := anthropicQuestion(at.model(fast), "Count from 1 to 9.")
 	q.StopSequences = []string{", 5"}
 	c := anthropicClient(at)
@@ -186,7 +186,7 @@ func anthropicStop(t *testing.T, at place) {
 	}
 }
 
-func anthropicVision(t *testing.T, at place) {
+func anthropicVision(t testing.TB, at place) {
 	q := anthropicQuestion(at.model(fast), capital)
 	q.Messages = []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewImageBlockBase64("image/png", redPixel), anthropic.NewTextBlock("What color is this picture? One word."))}
 	r, err := anthropicClient(at).Messages.New(t.Context(), q)
@@ -198,7 +198,7 @@ func anthropicVision(t *testing.T, at place) {
 // redPixel is a PNG of one red point.
 const redPixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 
-func anthropicThinking(t *testing.T, at place) {
+func anthropicThinking(t testing.TB, at place) {
 	c, q := anthropicClient(at), anthropicQuestion(at.model(fast), weather)
 	q.MaxTokens, q.Tools, q.Thinking = 3000, anthropicWeather(), anthropic.ThinkingConfigParamOfEnabled(1024)
 	all, _, err := gather(t, c, q)
@@ -223,7 +223,7 @@ func anthropicThinking(t *testing.T, at place) {
 	wantAnthropicError(t, "with another signature", err, 400, "invalid_request_error")
 }
 
-func anthropicCount(t *testing.T, at place) {
+func anthropicCount(t testing.TB, at place) {
 	q := anthropicQuestion(at.model(fast), capital)
 	c := anthropicClient(at)
 	n, err := c.Messages.CountTokens(t.Context(), anthropic.MessageCountTokensParams{Model: q.Model, Messages: q.Messages, System: anthropic.MessageCountTokensParamsSystemUnion{OfTextBlockArray: q.System}})
@@ -236,7 +236,7 @@ func anthropicCount(t *testing.T, at place) {
 	}
 }
 
-func anthropicModels(t *testing.T, at place) {
+func anthropicModels(t testing.TB, at place) {
 	c, id := anthropicClient(at), at.model("claude-haiku-4-5")
 	listed := func() bool {
 		pages := c.Models.ListAutoPaging(t.Context(), anthropic.ModelListParams{})

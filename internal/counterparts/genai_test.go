@@ -21,7 +21,7 @@ var genaiConduct = []conduct{
 // flash is a model that answers at once.
 var flash = quick("gemini-2.5-flash")
 
-func genaiClient(t *testing.T, at place) genai.Models {
+func genaiClient(t testing.TB, at place) genai.Models {
 	t.Helper()
 	c, err := genai.NewClient(t.Context(), &genai.ClientConfig{
 		APIKey: at.key, Backend: genai.BackendGeminiAPI, HTTPOptions: genai.HTTPOptions{BaseURL: at.gemini}, HTTPClient: web(),
@@ -41,7 +41,7 @@ func genaiConfig() *genai.GenerateContentConfig {
 	return &genai.GenerateContentConfig{MaxOutputTokens: 200, SystemInstruction: genai.NewContentFromText("Be brief.", genai.RoleUser)}
 }
 
-func genaiPlain(t *testing.T, at place) {
+func genaiPlain(t testing.TB, at place) {
 	r, err := genaiClient(t, at).GenerateContent(t.Context(), genaiModel(at, flash), genai.Text(capital), genaiConfig())
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func genaiPlain(t *testing.T, at place) {
 }
 
 // pour reads a stream to its end.
-func pour(t *testing.T, c genai.Models, model, prompt string, config *genai.GenerateContentConfig) (text string, parts []*genai.Part, last *genai.GenerateContentResponse, err error) {
+func pour(t testing.TB, c genai.Models, model, prompt string, config *genai.GenerateContentConfig) (text string, parts []*genai.Part, last *genai.GenerateContentResponse, err error) {
 	t.Helper()
 	for r, err := range c.GenerateContentStream(t.Context(), model, genai.Text(prompt), config) {
 		if err != nil {
@@ -73,7 +73,7 @@ func pour(t *testing.T, c genai.Models, model, prompt string, config *genai.Gene
 	return text, parts, last, nil
 }
 
-func genaiStream(t *testing.T, at place) {
+func genaiStream(t testing.TB, at place) {
 	text, parts, last, err := pour(t, genaiClient(t, at), genaiModel(at, flash), "Count from 1 to 12.", genaiConfig())
 	if err != nil {
 		t.Fatal(err)
@@ -86,14 +86,14 @@ func genaiStream(t *testing.T, at place) {
 	}
 }
 
-func wantGenaiError(t *testing.T, what string, err error, code int, status string) {
+func wantGenaiError(t testing.TB, what string, err error, code int, status string) {
 	t.Helper()
 	if bad, ok := errors.AsType[genai.APIError](err); !ok || bad.Code != code || bad.Status != status || bad.Message == "" {
 		t.Errorf("%s: %v, want %d %s with a message", what, err, code, status)
 	}
 }
 
-func genaiErrors(t *testing.T, at place) {
+func genaiErrors(t testing.TB, at place) {
 	for _, r := range refusals {
 		fail(t, at.sim, sim.Fault{Kind: sim.KindStatus, Value: float64(r.status)})
 		c := genaiClient(t, at)
@@ -110,7 +110,7 @@ func genaiErrors(t *testing.T, at place) {
 // genaiBroken holds what the SDK makes of streams that break, from a provider
 // that does not tell: it takes one that is cut off for whole, so that only the
 // finish is missing.
-func genaiBroken(t *testing.T, at place) {
+func genaiBroken(t testing.TB, at place) {
 	for kind, want := range map[sim.Kind]bool{sim.KindTruncate: false, sim.KindReset: true, sim.KindMalformed: true} {
 		fail(t, at.sim, sim.Fault{Kind: kind, Value: 5})
 		text, _, last, err := pour(t, genaiClient(t, at), genaiModel(at, flash), "Count from 1 to 12.", genaiConfig())
@@ -127,7 +127,7 @@ func genaiWeather() []*genai.Tool {
 }
 
 // wantGenaiCalls checks that parts call the tool for both cities.
-func wantGenaiCalls(t *testing.T, parts []*genai.Part) (calls []*genai.Part) {
+func wantGenaiCalls(t testing.TB, parts []*genai.Part) (calls []*genai.Part) {
 	t.Helper()
 	for _, p := range parts {
 		if p.FunctionCall != nil {
@@ -154,7 +154,7 @@ func genaiResults(calls []*genai.Part) []*genai.Content {
 		genai.NewPartFromFunctionResponse("get_weather", map[string]any{"output": "25 degrees"})}, genai.RoleUser)}
 }
 
-func genaiTools(t *testing.T, at place) {
+func genaiTools(t testing.TB, at place) {
 	c, config := genaiClient(t, at), genaiConfig()
 	config.Tools = genaiWeather()
 	_, parts, last, err := pour(t, c, genaiModel(at, flash), weather, config)
@@ -173,7 +173,7 @@ func genaiTools(t *testing.T, at place) {
 	}
 }
 
-func genaiSignedTools(t *testing.T, at place) {
+func genaiSignedTools(t testing.TB, at place) {
 	c, config, model := genaiClient(t, at), genaiConfig(), genaiModel(at, quick("gemini-3-pro"))
 	config.Tools = genaiWeather()
 	_, parts, _, err := pour(t, c, model, weather, config)
@@ -192,7 +192,7 @@ func genaiSignedTools(t *testing.T, at place) {
 	wantGenaiError(t, "without the signature", err, 400, "INVALID_ARGUMENT")
 }
 
-func genaiSchema(t *testing.T, at place) {
+func genaiSchema(t testing.TB, at place) {
 	config := genaiConfig()
 	config.ResponseMIMEType, config.ResponseJsonSchema = "application/json", citySchema
 	r, err := genaiClient(t, at).GenerateContent(t.Context(), genaiModel(at, flash), genai.Text(asked), config)
@@ -208,7 +208,7 @@ func genaiSchema(t *testing.T, at place) {
 	wantCity(t, r.Text())
 }
 
-func genaiLogprobs(t *testing.T, at place) {
+func genaiLogprobs(t testing.TB, at place) {
 	config := genaiConfig()
 	config.ResponseLogprobs = true
 	r, err := genaiClient(t, at).GenerateContent(t.Context(), genaiModel(at, flash), genai.Text(capital), config)
@@ -217,7 +217,7 @@ func genaiLogprobs(t *testing.T, at place) {
 	}
 }
 
-func genaiCandidates(t *testing.T, at place) {
+func genaiCandidates(t testing.TB, at place) {
 	config := genaiConfig()
 	config.CandidateCount = 3
 	r, err := genaiClient(t, at).GenerateContent(t.Context(), genaiModel(at, flash), genai.Text(prose), config)
@@ -226,7 +226,7 @@ func genaiCandidates(t *testing.T, at place) {
 	}
 }
 
-func genaiStop(t *testing.T, at place) {
+func genaiStop(t testing.TB, at place) {
 	config := genaiConfig()
 	config.StopSequences = []string{", 5"}
 	r, err := genaiClient(t, at).GenerateContent(t.Context(), genaiModel(at, flash), genai.Text("Count from 1 to 9."), config)
@@ -235,7 +235,7 @@ func genaiStop(t *testing.T, at place) {
 	}
 }
 
-func genaiVision(t *testing.T, at place) {
+func genaiVision(t testing.TB, at place) {
 	png, err := base64.StdEncoding.DecodeString(redPixel)
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +247,7 @@ func genaiVision(t *testing.T, at place) {
 	}
 }
 
-func genaiThoughts(t *testing.T, at place) {
+func genaiThoughts(t testing.TB, at place) {
 	config := genaiConfig()
 	config.ThinkingConfig = &genai.ThinkingConfig{IncludeThoughts: true}
 	text, parts, last, err := pour(t, genaiClient(t, at), genaiModel(at, flash), capital, config)
@@ -259,7 +259,7 @@ func genaiThoughts(t *testing.T, at place) {
 	}
 }
 
-func genaiEmbeddings(t *testing.T, at place) {
+func genaiEmbeddings(t testing.TB, at place) {
 	c := genaiClient(t, at)
 	three := int32(300)
 	texts := []*genai.Content{genai.NewContentFromText("the cat sat on the mat", genai.RoleUser), genai.NewContentFromText("a cat sat on a mat", genai.RoleUser), genai.NewContentFromText("quarterly revenue grew", genai.RoleUser)}
@@ -275,7 +275,7 @@ func genaiEmbeddings(t *testing.T, at place) {
 	}
 }
 
-func genaiImages(t *testing.T, at place) {
+func genaiImages(t testing.TB, at place) {
 	c := genaiClient(t, at)
 	config := genaiConfig()
 	config.SystemInstruction, config.ResponseModalities = nil, []string{"TEXT", "IMAGE"}
@@ -286,14 +286,14 @@ func genaiImages(t *testing.T, at place) {
 	wantPNG(t, base64.StdEncoding.EncodeToString(g.Candidates[0].Content.Parts[0].InlineData.Data))
 }
 
-func genaiCount(t *testing.T, at place) {
+func genaiCount(t testing.TB, at place) {
 	n, err := genaiClient(t, at).CountTokens(t.Context(), genaiModel(at, flash), genai.Text(capital), nil)
 	if err != nil || n.TotalTokens < 10 || n.TotalTokens > 40 {
 		t.Errorf("tokens = %+v, %v", n, err)
 	}
 }
 
-func genaiModels(t *testing.T, at place) {
+func genaiModels(t testing.TB, at place) {
 	c, id := genaiClient(t, at), "models/"+at.model("gemini-2.5-flash")
 	listed := func() bool {
 		for m, err := range c.All(t.Context()) {

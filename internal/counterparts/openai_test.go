@@ -49,7 +49,7 @@ func openAIQuestion(model, prompt string) openai.ChatCompletionNewParams {
 	}
 }
 
-func openAIPlain(t *testing.T, at place) {
+func openAIPlain(t testing.TB, at place) {
 	for name, c := range openAIClients(at) {
 		r, err := c.Chat.Completions.New(t.Context(), openAIQuestion(at.model(fast), capital))
 		if err != nil {
@@ -67,7 +67,7 @@ func openAIPlain(t *testing.T, at place) {
 	}
 }
 
-func openAIStream(t *testing.T, at place) {
+func openAIStream(t testing.TB, at place) {
 	for name, c := range openAIClients(at) {
 		q := openAIQuestion(at.model(long), prose)
 		q.StreamOptions = openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)}
@@ -82,7 +82,7 @@ func openAIStream(t *testing.T, at place) {
 }
 
 // accumulate reads a stream to its end, and counts the chunks with a usage.
-func accumulate(t *testing.T, c *openai.Client, q openai.ChatCompletionNewParams) (all openai.ChatCompletionAccumulator, usages int, err error) {
+func accumulate(t testing.TB, c *openai.Client, q openai.ChatCompletionNewParams) (all openai.ChatCompletionAccumulator, usages int, err error) {
 	t.Helper()
 	stream := c.Chat.Completions.NewStreaming(t.Context(), q)
 	defer func() { _ = stream.Close() }()
@@ -99,7 +99,7 @@ func accumulate(t *testing.T, c *openai.Client, q openai.ChatCompletionNewParams
 }
 
 // wantOpenAIError checks what an SDK made of a refusal.
-func wantOpenAIError(t *testing.T, what string, err error, status int, typ string) {
+func wantOpenAIError(t testing.TB, what string, err error, status int, typ string) {
 	t.Helper()
 	bad, ok := errors.AsType[*openai.Error](err)
 	if !ok || bad.StatusCode != status || bad.Message == "" || typ != "" && bad.Type != typ {
@@ -111,7 +111,7 @@ func wantOpenAIError(t *testing.T, what string, err error, status int, typ strin
 	}
 }
 
-func openAIErrors(t *testing.T, at place) {
+func openAIErrors(t testing.TB, at place) {
 	for _, r := range refusals {
 		fault := sim.Fault{Kind: sim.KindStatus, Value: float64(r.status)}
 		if r.status == 429 {
@@ -137,7 +137,7 @@ func openAIErrors(t *testing.T, at place) {
 	}
 }
 
-func openAIRefusal(t *testing.T, at place) {
+func openAIRefusal(t testing.TB, at place) {
 	fail(t, at.sim, sim.Fault{Kind: sim.KindRefuse})
 	c := openAIClient(at)
 	r, err := c.Chat.Completions.New(t.Context(), openAIQuestion(at.model(fast), capital))
@@ -153,7 +153,7 @@ func openAIRefusal(t *testing.T, at place) {
 // openAIBroken holds what the SDK makes of streams that break, from a provider
 // that does not tell: it takes one that is cut off for whole, so that only the
 // finish is missing.
-func openAIBroken(t *testing.T, at place) {
+func openAIBroken(t testing.TB, at place) {
 	for kind, want := range map[sim.Kind]bool{sim.KindTruncate: false, sim.KindReset: true, sim.KindMalformed: true} {
 		fail(t, at.sim, sim.Fault{Kind: kind, Value: 5})
 		c := openAIClient(at)
@@ -173,7 +173,7 @@ func openAIBroken(t *testing.T, at place) {
 
 var openAIWeather = openai.ChatCompletionFunctionTool(shared.FunctionDefinitionParam{Name: "get_weather", Description: openai.String("Returns the weather of a city."), Parameters: weatherParameters})
 
-func openAITools(t *testing.T, at place) {
+func openAITools(t testing.TB, at place) {
 	c := openAIClient(at)
 	q := openAIQuestion(at.model(fast), weather)
 	q.Tools = []openai.ChatCompletionToolUnionParam{openAIWeather}
@@ -204,7 +204,7 @@ func openAITools(t *testing.T, at place) {
 	}
 }
 
-func openAIStreamedTools(t *testing.T, at place) {
+func openAIStreamedTools(t testing.TB, at place) {
 	q := openAIQuestion(at.model(fast), weather)
 	q.Tools = []openai.ChatCompletionToolUnionParam{openAIWeather}
 	all, _, err := accumulate(t, openAIClient(at), q)
@@ -220,7 +220,7 @@ func openAIStreamedTools(t *testing.T, at place) {
 	}
 }
 
-func openAISchema(t *testing.T, at place) {
+func openAISchema(t testing.TB, at place) {
 	q := openAIQuestion(at.model(fast), asked)
 	q.ResponseFormat.OfJSONSchema = &shared.ResponseFormatJSONSchemaParam{JSONSchema: shared.ResponseFormatJSONSchemaJSONSchemaParam{Name: "city", Schema: citySchema, Strict: openai.Bool(true)}}
 	r, err := openAIClient(at).Chat.Completions.New(t.Context(), q)
@@ -230,7 +230,7 @@ func openAISchema(t *testing.T, at place) {
 	wantCity(t, r.Choices[0].Message.Content)
 }
 
-func openAILogprobs(t *testing.T, at place) {
+func openAILogprobs(t testing.TB, at place) {
 	q := openAIQuestion(at.model(fast), capital)
 	q.Logprobs = openai.Bool(true)
 	c := openAIClient(at)
@@ -244,7 +244,7 @@ func openAILogprobs(t *testing.T, at place) {
 	}
 }
 
-func openAIChoices(t *testing.T, at place) {
+func openAIChoices(t testing.TB, at place) {
 	q := openAIQuestion(at.model(long), prose)
 	q.N = openai.Int(3)
 	c := openAIClient(at)
@@ -263,7 +263,7 @@ func openAIChoices(t *testing.T, at place) {
 	}
 }
 
-func openAIStop(t *testing.T, at place) {
+func openAIStop(t testing.TB, at place) {
 	q := openAIQuestion(at.model(fast), "Count from 1 to 9.")
 	q.Stop.OfStringArray = []string{", 5"}
 	r, err := openAIClient(at).Chat.Completions.New(t.Context(), q)
@@ -272,7 +272,7 @@ func openAIStop(t *testing.T, at place) {
 	}
 }
 
-func openAIVision(t *testing.T, at place) {
+func openAIVision(t testing.TB, at place) {
 	c := openAIClient(at)
 	p, err := c.Images.Generate(t.Context(), openai.ImageGenerateParams{Model: at.model(quick("gpt-image-1")), Prompt: "a plain green wall"})
 	if err != nil || len(p.Data) != 1 {
@@ -289,7 +289,7 @@ func openAIVision(t *testing.T, at place) {
 	}
 }
 
-func openAIReasoning(t *testing.T, at place) {
+func openAIReasoning(t testing.TB, at place) {
 	q := openAIQuestion(at.model(quick("o4-mini")), capital)
 	r, err := openAIClient(at).Chat.Completions.New(t.Context(), q)
 	if err != nil || r.Usage.CompletionTokensDetails.ReasoningTokens < 10 || !strings.HasPrefix(r.Choices[0].Message.Content, "Paris") {
@@ -301,7 +301,7 @@ func openAIReasoning(t *testing.T, at place) {
 	}
 }
 
-func openAIEmbeddings(t *testing.T, at place) {
+func openAIEmbeddings(t testing.TB, at place) {
 	c := openAIClient(at)
 	ask := func(q openai.EmbeddingNewParams) *openai.CreateEmbeddingResponse {
 		t.Helper()
@@ -346,7 +346,7 @@ func dot[T float32 | float64](a, b []T) float64 {
 	return sum
 }
 
-func openAIImages(t *testing.T, at place) {
+func openAIImages(t testing.TB, at place) {
 	c := openAIClient(at)
 	q := openai.ImageGenerateParams{Model: at.model(quick("gpt-image-1")), Prompt: "a red house", N: openai.Int(2)}
 	r, err := c.Images.Generate(t.Context(), q)
@@ -359,14 +359,14 @@ func openAIImages(t *testing.T, at place) {
 	wantOpenAIError(t, "refused", err, 400, "")
 }
 
-func wantPNG(t *testing.T, data string) {
+func wantPNG(t testing.TB, data string) {
 	t.Helper()
 	if b, err := base64.StdEncoding.DecodeString(data); err != nil || !strings.HasPrefix(string(b), "\x89PNG") {
 		t.Errorf("no PNG: %.40s, %v", data, err)
 	}
 }
 
-func openAICompletions(t *testing.T, at place) {
+func openAICompletions(t testing.TB, at place) {
 	c := openAIClient(at)
 	q := openai.CompletionNewParams{Model: openai.CompletionNewParamsModel(at.model(fast)), Prompt: openai.CompletionNewParamsPromptUnion{OfString: openai.String("Count from 1 to 12.")}, MaxTokens: openai.Int(100)}
 	r, err := c.Completions.New(t.Context(), q)
@@ -386,7 +386,7 @@ func openAICompletions(t *testing.T, at place) {
 	}
 }
 
-func openAIModels(t *testing.T, at place) {
+func openAIModels(t testing.TB, at place) {
 	c := openAIClient(at)
 	listed := func(id string) bool {
 		pages := c.Models.ListAutoPaging(t.Context())

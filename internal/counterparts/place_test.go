@@ -54,11 +54,11 @@ func (p place) model(name string) string {
 // conduct is one thing that a place must do for an SDK to be satisfied.
 type conduct struct {
 	name string
-	test func(t *testing.T, at place)
+	test func(t testing.TB, at place)
 }
 
 // holds checks that every conduct holds at a place, each at one of its own.
-func holds(t *testing.T, where func(t *testing.T) place, conducts []conduct) {
+func holds(t *testing.T, where func(t testing.TB) place, conducts []conduct) {
 	for _, c := range conducts {
 		t.Run(c.name, func(t *testing.T) { c.test(t, where(t)) })
 	}
@@ -69,13 +69,13 @@ func TestSimulatorSatisfiesAnthropicSDK(t *testing.T) { holds(t, simulated, anth
 func TestSimulatorSatisfiesGenaiSDK(t *testing.T)     { holds(t, simulated, genaiConduct) }
 
 // simulated is the simulator itself, in region eu.
-func simulated(t *testing.T) place {
+func simulated(t testing.TB) place {
 	s, base := serve(t)
 	return place{openai: base + "/v1", azure: base, anthropic: base, gemini: base, key: key, sim: s}
 }
 
 // serve starts a simulator and returns it with the base URL of region eu.
-func serve(t *testing.T) (s *sim.Server, base string) {
+func serve(t testing.TB) (s *sim.Server, base string) {
 	t.Helper()
 	s, err := sim.New(sim.Options{Keys: []conf.Secret{key}})
 	if err != nil {
@@ -87,7 +87,7 @@ func serve(t *testing.T) (s *sim.Server, base string) {
 }
 
 // fail makes every request to s fail by f.
-func fail(t *testing.T, s *sim.Server, f sim.Fault) {
+func fail(t testing.TB, s *sim.Server, f sim.Fault) {
 	t.Helper()
 	if err := s.SetFaults([]sim.Fault{f}); err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ var citySchema = map[string]any{
 }
 
 // wantCity checks an answer in JSON.
-func wantCity(t *testing.T, text string) {
+func wantCity(t testing.TB, text string) {
 	t.Helper()
 	var got struct{ City, Country string }
 	if err := json.Unmarshal([]byte(text), &got); err != nil || got.City != "Tokyo" || got.Country != "Japan" {
@@ -137,7 +137,7 @@ func wantCity(t *testing.T, text string) {
 const asked = "What is the capital of Japan?"
 
 // wantWeather checks the arguments of a call.
-func wantWeather(t *testing.T, arguments, city string) {
+func wantWeather(t testing.TB, arguments, city string) {
 	t.Helper()
 	var got struct{ City, Unit string }
 	if err := json.Unmarshal([]byte(arguments), &got); err != nil || got.City != city || got.Unit != "celsius" {

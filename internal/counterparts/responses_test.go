@@ -18,7 +18,7 @@ func responsesQuestion(model, prompt string) responses.ResponseNewParams {
 	}
 }
 
-func responsesPlain(t *testing.T, at place) {
+func responsesPlain(t testing.TB, at place) {
 	c := openAIClient(at)
 	r, err := c.Responses.New(t.Context(), responsesQuestion(at.model(fast), capital))
 	if err != nil {
@@ -38,7 +38,7 @@ func responsesPlain(t *testing.T, at place) {
 }
 
 // events reads a stream of events to its end.
-func events(t *testing.T, c *openai.Client, q responses.ResponseNewParams) (text string, kinds map[string]int, last *responses.Response, err error) {
+func events(t testing.TB, c *openai.Client, q responses.ResponseNewParams) (text string, kinds map[string]int, last *responses.Response, err error) {
 	t.Helper()
 	stream := c.Responses.NewStreaming(t.Context(), q)
 	defer func() { _ = stream.Close() }()
@@ -61,7 +61,7 @@ func events(t *testing.T, c *openai.Client, q responses.ResponseNewParams) (text
 	return text, kinds, last, stream.Err()
 }
 
-func responsesStream(t *testing.T, at place) {
+func responsesStream(t testing.TB, at place) {
 	text, kinds, last, err := events(t, openAIClient(at), responsesQuestion(at.model(long), prose))
 	if err != nil || last == nil {
 		t.Fatalf("stream of %v: %v", kinds, err)
@@ -76,7 +76,7 @@ func responsesStream(t *testing.T, at place) {
 	}
 }
 
-func responsesTools(t *testing.T, at place) {
+func responsesTools(t testing.TB, at place) {
 	c := openAIClient(at)
 	q := responsesQuestion(at.model(fast), weather)
 	q.Tools = []responses.ToolUnionParam{{OfFunction: &responses.FunctionToolParam{Name: "get_weather", Parameters: weatherParameters, Strict: openai.Bool(true)}}}
@@ -114,7 +114,7 @@ func responsesTools(t *testing.T, at place) {
 	}
 }
 
-func responsesReasoning(t *testing.T, at place) {
+func responsesReasoning(t testing.TB, at place) {
 	q := responsesQuestion(at.model(quick("o4-mini")), capital)
 	q.Reasoning = shared.ReasoningParam{Summary: shared.ReasoningSummaryAuto}
 	q.Include = []responses.ResponseIncludable{responses.ResponseIncludableReasoningEncryptedContent}
@@ -127,7 +127,7 @@ func responsesReasoning(t *testing.T, at place) {
 	}
 }
 
-func responsesSchema(t *testing.T, at place) {
+func responsesSchema(t testing.TB, at place) {
 	q := responsesQuestion(at.model(fast), asked)
 	q.Text.Format = responses.ResponseFormatTextConfigParamOfJSONSchema("city", citySchema)
 	r, err := openAIClient(at).Responses.New(t.Context(), q)
@@ -137,7 +137,7 @@ func responsesSchema(t *testing.T, at place) {
 	wantCity(t, r.OutputText())
 }
 
-func responsesErrors(t *testing.T, at place) {
+func responsesErrors(t testing.TB, at place) {
 	c := openAIClient(at)
 	for _, r := range refusals {
 		fail(t, at.sim, sim.Fault{Kind: sim.KindStatus, Value: float64(r.status)})
@@ -154,7 +154,7 @@ func responsesErrors(t *testing.T, at place) {
 
 // responsesBroken holds what the SDK makes of broken streams: one that is cut
 // off it takes for whole, but then there is no last event.
-func responsesBroken(t *testing.T, at place) {
+func responsesBroken(t testing.TB, at place) {
 	for kind, want := range map[sim.Kind]bool{sim.KindTruncate: false, sim.KindReset: true, sim.KindMalformed: true} {
 		fail(t, at.sim, sim.Fault{Kind: kind, Value: 5})
 		text, _, last, err := events(t, openAIClient(at), responsesQuestion(at.model(long), prose))
@@ -164,7 +164,7 @@ func responsesBroken(t *testing.T, at place) {
 	}
 }
 
-func responsesCount(t *testing.T, at place) {
+func responsesCount(t testing.TB, at place) {
 	n, err := openAIClient(at).Responses.InputTokens.Count(t.Context(), responses.InputTokenCountParams{
 		Model: openai.String(at.model(fast)), Input: responses.InputTokenCountParamsInputUnion{OfString: openai.String(capital)}})
 	if err != nil || n.InputTokens < 10 || n.InputTokens > 40 {
