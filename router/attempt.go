@@ -166,10 +166,6 @@ func (a *attempt) ask(transport http.RoundTripper) *failure {
 	if err != nil {
 		return &failure{outcome: bellwether.ConnectError, text: "the target's address is not valid"}
 	}
-	// A kept connection that the provider has closed meanwhile is no failure of
-	// the target: with this key net/http asks again on another one. A key
-	// without a value is not sent.
-	hr.Header["X-Idempotency-Key"] = nil
 	a.clock.start()
 	resp, err := transport.RoundTrip(hr)
 	a.clock.stop()

@@ -118,13 +118,16 @@ func needsOf(r *llm.Request, h http.Header) (needs, *llm.Error) {
 		bytes += len(t.Name) + len(t.Description) + len(t.Parameters)
 	}
 	n.prompt += bytes / bytesPerToken
-	for is, a := range map[ability]bool{
-		canCall: len(r.Tools) > 0, canFitSchema: r.JSONSchema != nil, canLogprobs: r.Logprobs,
-		canReason:  r.Extra["reasoning_effort"] != nil && string(r.Extra["reasoning_effort"]) != `"none"`,
-		canPrefill: len(r.Messages) > 0 && r.Messages[len(r.Messages)-1].Role == llm.RoleAssistant,
+	for _, a := range [...]struct {
+		is    ability
+		asked bool
+	}{
+		{canCall, len(r.Tools) > 0}, {canFitSchema, r.JSONSchema != nil}, {canLogprobs, r.Logprobs},
+		{canReason, r.Extra["reasoning_effort"] != nil && string(r.Extra["reasoning_effort"]) != `"none"`},
+		{canPrefill, len(r.Messages) > 0 && r.Messages[len(r.Messages)-1].Role == llm.RoleAssistant},
 	} {
-		if a {
-			n.can |= is
+		if a.asked {
+			n.can |= a.is
 		}
 	}
 	if v := h.Get(costHeader); v != "" {

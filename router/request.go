@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/url"
 
 	"github.com/bellwether-llm/bellwether/llm"
 )
@@ -15,25 +14,31 @@ import (
 func (up *upstream) request(ctx context.Context, call llm.Call) (*http.Request, error) {
 	at := up.address.Load()
 	if at == nil || at.text != call.URL {
-		u, err := url.Parse(call.URL)
+		plain, err := http.NewRequest(call.Method, call.URL, nil)
 		if err != nil {
 			return nil, err
 		}
-		at = &address{call.URL, u}
+		at = &address{call.URL, plain}
 		up.address.Store(at)
 	}
-	r, err := http.NewRequestWithContext(ctx, call.Method, "", bytes.NewReader(call.Body))
-	if err != nil {
-		return nil, err
+	r := at.plain.WithContext(ctx) // a copy
+	r.Method, r.Header = call.Method, call.Header
+	// A kept connection that the provider has closed meanwhile is no failure of
+	// the target: with this key it is asked again on another one. A key without
+	// a value is not sent.
+	r.Header["X-Idempotency-Key"] = nil
+	if len(call.Body) > 0 {
+		r.ContentLength, r.Body = int64(len(call.Body)), io.NopCloser(bytes.NewReader(call.Body))
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(call.Body)), nil }
 	}
-	r.URL, r.Host, r.Header = at.url, at.url.Host, call.Header
 	return r, nil
 }
 
-// address is where a target was called last. Nobody changes it.
+// address is where a target was called last, and a request there that says
+// nothing yet. Nobody changes it.
 type address struct {
-	text string
-	url  *url.URL
+	text  string
+	plain *http.Request
 }
 
 // trusted is how much room is made for a body because it says that it is so
