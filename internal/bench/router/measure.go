@@ -208,12 +208,13 @@ func descriptors() int {
 func hold(ctx context.Context, w io.Writer, c *contender, want int) error {
 	n := min(want, (descriptors()-300)/2) // the router has two sockets a stream
 	_, before := c.proc.usage()
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
-	// A chunk every second: they are open, and quiet.
+	// A chunk every second: they are open, and quiet. Each outlasts the time in
+	// which they begin, so that none begins a second one.
 	req := request(c.address, c.token, true, 20, time.Second)
 	most, open := before, make(chan *tally, 1)
-	go func() { open <- closed(ctx, c.address, req, n, time.Second) }()
+	go func() { open <- closed(ctx, c.address, req, n, 15*time.Second) }()
 	for {
 		select {
 		case t := <-open:
