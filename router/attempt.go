@@ -84,6 +84,19 @@ func (f *failure) counted() bellwether.Outcome {
 	return f.outcome
 }
 
+// unsure reports whether the target may have done the work all the same: it
+// was asked, and did not refuse.
+func (f *failure) unsure() bool {
+	switch f.outcome {
+	case bellwether.ConnectError, bellwether.DNSError, bellwether.TLSError,
+		bellwether.RateLimited, bellwether.AuthError, bellwether.NoCredit, bellwether.Blocked, bellwether.ClientError, bellwether.Gone:
+		return false
+	case bellwether.Overloaded:
+		return f.status != http.StatusServiceUnavailable && f.status != 529
+	}
+	return !f.skipped
+}
+
 // policy reports whether a provider refused the content, which is not routed
 // around.
 func (f *failure) policy() bool { return f.err != nil && f.err.Policy }
@@ -165,6 +178,9 @@ func (a *attempt) ask(transport http.RoundTripper) *failure {
 	hr, err := a.up.request(a.ctx, call)
 	if err != nil {
 		return &failure{outcome: bellwether.ConnectError, text: "the target's address is not valid"}
+	}
+	if a.x.front.once {
+		delete(hr.Header, "X-Idempotency-Key") // nobody asks again
 	}
 	a.clock.start()
 	resp, err := transport.RoundTrip(hr)

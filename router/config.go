@@ -39,6 +39,10 @@ type Config struct {
 	AccessLog AccessLogConfig `yaml:"access_log"`
 	// MaxBodyBytes bounds a request. Default 16777216 (16 MiB).
 	MaxBodyBytes int64 `yaml:"max_body_bytes"`
+	// BodyLimit is how long a request may take to arrive. Default 1m.
+	BodyLimit conf.Duration `yaml:"body_limit"`
+	// WriteLimit is how long a caller may take nothing of what is written to it, before its request is ended. Default 1m.
+	WriteLimit conf.Duration `yaml:"write_limit"`
 	// MaxInFlight bounds requests in flight; more are answered 503 at once. Default 10000.
 	MaxInFlight int `yaml:"max_in_flight"`
 	// Attempts bounds how many targets one request may try. Default 6.
@@ -68,6 +72,8 @@ const (
 	defaultRetryWait   = 500 * time.Millisecond
 	defaultDrain       = 30 * time.Second
 
+	defaultBodyLimit    = time.Minute
+	defaultWriteLimit   = time.Minute
 	defaultKeepAccounts = 62 * 24 * time.Hour
 	leastKeepAccounts   = 31 * 24 * time.Hour
 )
@@ -86,6 +92,8 @@ func (c Config) withDefaults() Config {
 		c.Attempts = defaultAttempts
 	}
 	orElse(&c.ReportEvery, defaultReportEvery)
+	orElse(&c.BodyLimit, defaultBodyLimit)
+	orElse(&c.WriteLimit, defaultWriteLimit)
 	orElse(&c.KeepAccounts, defaultKeepAccounts)
 	orElse(&c.RetryWait, defaultRetryWait)
 	orElse(&c.Drain, defaultDrain)
@@ -142,6 +150,8 @@ func (c Config) Validate() []conf.Problem {
 	bad(c.RetryBudget != nil && !(*c.RetryBudget >= 0 && *c.RetryBudget <= 10), "retry_budget", "is out of range", "write 0 to 10, such as 0.2")
 	bad(c.RetryWait < 0, "retry_wait", "is below zero", "write a duration such as 500ms")
 	bad(c.KeepAccounts != 0 && c.KeepAccounts < conf.Duration(leastKeepAccounts), "keep_accounts", "is too short for budgets by the month", "write at least 31d, or leave it out for 62d")
+	bad(c.BodyLimit < 0, "body_limit", "is below zero", "write a duration such as 1m")
+	bad(c.WriteLimit < 0, "write_limit", "is below zero", "write a duration such as 1m")
 	bad(c.Drain < 0, "drain", "is below zero", "write a duration such as 30s")
 	ps = append(ps, c.Breaker.Validate("breaker.")...)
 	bad(c.ReportEvery < 0 || (c.ReportEvery > 0 && c.ReportEvery < conf.Duration(50*time.Millisecond)) || c.ReportEvery > conf.Duration(time.Minute),

@@ -18,6 +18,9 @@ type dialect struct {
 	prefix string
 	// asks reads what is no chat. nil: a chat.
 	asks func(path string, body []byte) (llm.Request, errand, error)
+	// once: what was asked may have cost, and had effects, however it ended. Only
+	// a target that surely did not begin is followed by another.
+	once bool
 	// alone: nobody is asked in it, so that all is translated.
 	alone bool
 	// keeps answers for later requests to go on from.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,8 @@ type exchange struct {
 	flusher  *http.ResponseController
 	id       string // the request's
 	caller   *caller
-	held     spent // of the caller's budget, until it is accounted for
+	held     spent     // of the caller's budget, until it is accounted for
+	allowed  time.Time // when the caller was last given time to read
 	req      llm.Request
 	errand   errand                // what is asked for where that is no chat, else nil
 	choices  int                   // how many answers were asked for
@@ -87,6 +89,9 @@ func (x *exchange) read(r *http.Request) *llm.Error {
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return badRequest(http.StatusRequestEntityTooLarge, "request_too_large",
 			fmt.Sprintf("the request is longer than %d bytes, which is this router's limit", x.rt.cfg.MaxBodyBytes))
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return badRequest(http.StatusRequestTimeout, "request_timeout", "the request's body took longer than "+x.rt.cfg.BodyLimit.Std().String())
 	}
 	if err != nil {
 		return badRequest(http.StatusBadRequest, "unreadable_body", "the request's body did not arrive whole")
@@ -191,6 +196,7 @@ func (x *exchange) who(up *upstream) {
 // fallbacks said is its consequence. Official clients are told not to retry,
 // for the tries were made here.
 func (x *exchange) giveUp() *failure {
+	x.allow(time.Now())
 	f := x.first
 	h := x.w.Header()
 	h.Set("X-Should-Retry", "false")

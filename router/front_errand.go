@@ -48,5 +48,6 @@ func (f *fronts) errands(codecs map[llm.Protocol]llm.Codec) error {
 		}
 		*d.to = out
 	}
+	f.pictures.once, f.azurePictures.once, f.geminiPictures.once = true, true, true
 	return nil
 }

@@ -63,7 +63,7 @@ func (x *exchange) open(ctx context.Context, a *attempt) (*attempt, *failure) {
 // asked too.
 func (x *exchange) hedgeAfter(a *attempt) (time.Duration, bool) {
 	h := x.route.Hedge
-	if h.MaxCost == 0 {
+	if h.MaxCost == 0 || x.front.once {
 		return 0, false
 	}
 	x.rt.purse(x.route.Name).deposit(h.MaxCost * x.weigh(a.up))

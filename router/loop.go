@@ -130,6 +130,8 @@ func (x *exchange) after(ctx context.Context, cl claim, f *failure) (claim, bool
 // fallback finds wrong with the request, the next may not.
 func (x *exchange) final(f *failure) bool {
 	switch {
+	case x.front.once && f.unsure():
+		return true
 	case x.first != f || !f.final() || f.err == nil:
 		return f.outcome == bellwether.Canceled
 	case f.err.Context:

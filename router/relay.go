@@ -151,6 +151,7 @@ func (x *exchange) write(buf *[]byte) bool {
 	if len(*buf) == 0 {
 		return true
 	}
+	x.allow(time.Now())
 	_, err := x.w.Write(*buf)
 	if err == nil {
 		err = x.flusher.Flush()
@@ -189,7 +190,26 @@ func (x *exchange) answer(a *attempt) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	x.committed = true
 	x.w.WriteHeader(http.StatusOK)
-	_, _ = x.w.Write(body) // a caller that is gone has no use for an error
+	for len(body) > 0 {
+		x.allow(time.Now())
+		n := min(len(body), maxPiece)
+		if _, err := x.w.Write(body[:n]); err != nil {
+			return // a caller that is gone has no use for an error
+		}
+		body = body[n:]
+	}
+}
+
+// maxPiece is how much of a plain answer is written within one write limit.
+const maxPiece = 256 << 10
+
+// allow gives the caller the write limit from now, or little less, to take
+// what is written: one that reads nothing must not hold a place for ever.
+func (x *exchange) allow(now time.Time) {
+	if limit := x.rt.cfg.WriteLimit.Std(); now.Sub(x.allowed) > limit/4 {
+		x.allowed = now
+		_ = x.flusher.SetWriteDeadline(now.Add(limit)) // where nothing is a connection, nothing holds
+	}
 }
 
 // streamWhole passes on as a stream the whole answer of a server that was

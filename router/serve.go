@@ -18,7 +18,8 @@ func (rt *Router) Serve(ctx context.Context, ln net.Listener) error {
 	defer end(nil)
 	srv := &http.Server{
 		Handler: rt.Handler(), BaseContext: func(net.Listener) context.Context { return requests },
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: rt.cfg.BodyLimit.Std(), IdleTimeout: 2 * time.Minute,
+		WriteTimeout:   rt.cfg.BodyLimit.Std() + rt.cfg.WriteLimit.Std(), // of what is no answer of a provider's: see exchange.allow
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(rt.log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)

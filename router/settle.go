@@ -42,7 +42,7 @@ func (x *exchange) prepare(ctx context.Context, cl claim, req llm.Request) (*att
 // limit bounds how long the attempt may take to show something. While another
 // target is left, it gets at most half of the time that the request still has.
 func (x *exchange) limit(ctx context.Context, a *attempt) {
-	more := x.others(a.cl.i) && x.attempts < x.rt.cfg.Attempts
+	more := x.others(a.cl.i) && x.attempts < x.rt.cfg.Attempts && !x.front.once
 	cause, d := errFirstToken, x.route.FirstToken
 	if x.req.Stream && x.route.learn && more {
 		d = a.up.pace.limit(x.rt.now(), x.needs.prompt, d)
