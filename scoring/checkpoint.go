@@ -413,13 +413,11 @@ func (c *coder) measure(m *measure) {
 	c.f64(&m.level)
 	c.i64(&m.lastAt)
 	c.pool(&m.pool)
-	c.f64(&m.corr.yy)
-	c.f64(&m.corr.yx)
-	c.f64(&m.corr.gaps)
-	c.f64(&m.corr.pairs)
-	c.f64(&m.corr.rho30)
-	c.f64(&m.corr.sure30)
-	c.f64(&m.corr.bias)
+	for _, p := range []*pairs{&m.corr.near, &m.corr.far} {
+		for _, v := range []*float64{&p.yy, &p.yx, &p.gaps, &p.n, &p.rho, &p.sure, &p.bias} {
+			c.f64(v)
+		}
+	}
 	c.least(&m.sigma, 0)
 	c.f64(&m.middle)
 	c.f64s(m.place[:])
@@ -548,6 +546,7 @@ func (c *coder) alarm(a *alarm, f family) {
 	c.i64(&a.raisedAt)
 	c.f64(&a.recovery)
 	c.f64(&a.relapses)
+	c.f64(&a.chances)
 	c.f64(&a.peak)
 	c.i64(&a.peakAt)
 	c.i64(&a.shiftAt)

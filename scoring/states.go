@@ -15,6 +15,7 @@ type alarm struct {
 	raisedAt int64
 	recovery float64 // evidence that it is over, nats
 	relapses float64 // failures while that evidence grew
+	chances  float64 // observations that might have ended it
 	peak     float64 // most evidence so far, nats
 	peakAt   int64   // when it was reached
 	shiftAt  int64   // when a change too small to matter was last taken for normal
@@ -163,8 +164,9 @@ func (e *Engine) sizeable(t *target, i int, since int64) bool {
 }
 
 // outgrown reports whether all that is remembered of a measured signal since
-// its alarm is of a size that does not matter: the fault is over, or what was
-// learned of the signal was too narrow.
+// its alarm is of less than half the size that matters: the fault is over, or what
+// was learned of the signal was too narrow. Half, lest an effect at the very size
+// come and go.
 func (e *Engine) outgrown(t *target, f family, a *alarm) bool {
 	if f.class() != measured {
 		return false
@@ -174,7 +176,7 @@ func (e *Engine) outgrown(t *target, f family, a *alarm) bool {
 		return false
 	}
 	oldest := max(a.since, r.last(r.len()-1).at)
-	return oldest > a.raisedAt && !e.sizeable(t, a.hyp, oldest)
+	return oldest > a.raisedAt && math.Abs(t.effectSince(f, f.kind(), oldest).middle) < t.sizeOf(f.kind())/2
 }
 
 // shift takes a proven change that is too small to matter for the new normal,
@@ -312,6 +314,7 @@ func (e *Engine) mend(t *target, s *series, r *reading) {
 		if !e.mayAcquit(t, f, s) {
 			continue
 		}
+		a.chances++
 		a.recovery = math.Max(0, a.recovery-r.ell[a.hyp])
 		if s := t.bank.nats[a.hyp]; s > a.peak {
 			a.peak, a.peakAt = s, r.at
@@ -324,11 +327,19 @@ func (e *Engine) mend(t *target, s *series, r *reading) {
 		case f == famSanity && r.badSane:
 			a.relapses++
 		} // of other signals it does not matter
-		if a.recovery >= recoverNats*t.damping(r.at) && !e.accused(t, f) {
+		if a.recovery >= a.enough()*t.damping(r.at) && !e.accused(t, f) {
 			e.relent(t, f, r.at)
 		}
 	}
 }
+
+// freeChances is how many observations an alarm may end by at the price of one.
+const freeChances = 20.0
+
+// enough is the evidence that an alarm is over: one chance in a hundred to be
+// wrong for an alarm in all, however long it lasts, so that a fault of hours is
+// not left once an hour.
+func (a *alarm) enough() float64 { return recoverNats + math.Log(max(1, a.chances/freeChances)) }
 
 // relent ends an alarm after a clean stretch, or else lowers it by one step.
 func (e *Engine) relent(t *target, f family, at int64) {

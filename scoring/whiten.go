@@ -4,58 +4,90 @@ import "math"
 
 // correlation learns how much a residual foretells the next one of its series,
 // from healthy pairs. Latency comes in moods; counting ten slow answers of one
-// mood as ten witnesses would raise false alarms.
+// mood as ten witnesses would raise false alarms. Pairs of suspicion's pace are
+// learned apart from scheduled ones, because some moods last for a time and others
+// for a number of answers.
 type correlation struct {
-	yy, yx, gaps, pairs float64
-	rho30               float64 // correlation at 30 s, 0 when not significant
-	sure30              float64 // its lower bound, two standard errors down
-	bias                float64 // half the standard error, added to stay on the safe side
+	near, far pairs // less than nearGap apart, and more
 }
 
-const rhoGap = 30.0 // seconds
+// pairs are what is known of residuals about so far apart.
+type pairs struct {
+	yy, yx, gaps, n float64
+	rho             float64 // correlation at the mean gap, 0 when not significant
+	sure            float64 // its lower bound, two standard errors down
+	bias            float64 // half the standard error, added to stay on the safe side
+}
+
+const (
+	nearGap    = 15.0 // seconds
+	leastPairs = 100  // pairs that a correlation is believed from
+)
 
 // learn takes in a pair of residuals gap seconds apart, clipped at three
 // standard deviations.
 func (c *correlation) learn(y, before, gap, sigma float64) {
+	p := &c.far
+	if gap < nearGap {
+		p = &c.near
+	}
 	y, before = clip(y, 3*sigma), clip(before, 3*sigma)
-	c.yx += y * before
-	c.yy += (y*y + before*before) / 2
-	c.gaps += gap
-	if c.pairs++; c.pairs >= 8192 {
-		c.yy, c.yx, c.gaps, c.pairs = c.yy/2, c.yx/2, c.gaps/2, c.pairs/2
+	p.yx += y * before
+	p.yy += (y*y + before*before) / 2
+	p.gaps += gap
+	if p.n++; p.n >= 8192 {
+		p.yy, p.yx, p.gaps, p.n = p.yy/2, p.yx/2, p.gaps/2, p.n/2
 	}
 }
 
-// leastPairs is how many pairs a correlation is believed from.
-const leastPairs = 100
-
-// refresh derives the correlation at 30 s. One that is within two standard
-// errors of zero is not extrapolated to other gaps.
 func (c *correlation) refresh() {
-	c.rho30, c.sure30, c.bias = 0, 0, 0
-	if c.pairs < leastPairs || c.yy <= 0 {
+	c.near.refresh()
+	c.far.refresh()
+}
+
+// refresh derives the correlation. One that is within two standard errors of
+// zero is not extrapolated to other gaps.
+func (p *pairs) refresh() {
+	p.rho, p.sure, p.bias = 0, 0, 0
+	if p.n < leastPairs || p.yy <= 0 {
 		return
 	}
-	rho, wide := min(c.yx/c.yy, .95), 2/math.Sqrt(c.pairs)
-	c.bias = .5 / math.Sqrt(c.pairs)
-	if gap := c.gaps / c.pairs; rho > wide && gap > 0 {
-		c.rho30 = math.Pow(rho, rhoGap/gap)
-		c.sure30 = math.Pow(rho-wide, rhoGap/gap)
+	rho, wide := min(p.yx/p.yy, .95), 2/math.Sqrt(p.n)
+	p.bias = .5 / math.Sqrt(p.n)
+	if rho > wide {
+		p.rho, p.sure = rho, rho-wide
 	}
 }
 
 // at returns the correlation to remove over a gap in seconds, in [0, 0.8], and
-// how much of it is certain.
+// how much of it is certain: over gaps like those that were seen it fades with
+// time, and so does what is certain. Over shorter gaps than were ever seen it may
+// be higher, which is removed but not certain; over longer ones nothing is.
 func (c *correlation) at(gap float64) (rho, sure float64) {
 	if gap <= 0 || gap > longestGap {
 		return 0, 0
 	}
-	rho = c.bias
-	if c.rho30 > 0 {
-		rho += math.Pow(c.rho30, gap/rhoGap)
-		sure = min(rhoMost, math.Pow(c.sure30, gap/rhoGap))
+	p, other := &c.far, &c.near
+	if gap < nearGap {
+		p, other = other, p
 	}
-	return min(rho, rhoMost), sure
+	seen := p.n >= leastPairs
+	if !seen {
+		p = other
+	}
+	rho = p.bias
+	if p.rho > 0 {
+		mean := p.gaps / p.n
+		rho += math.Pow(p.rho, gap/mean)
+		sure = p.sure
+		if gap > mean {
+			sure = math.Pow(p.sure, gap/mean)
+		}
+		if !seen && gap > nearGap {
+			sure = 0
+		}
+	}
+	return min(rho, rhoMost), min(sure, rhoMost)
 }
 
 // widening is the standard deviation of y - rho*before, in those of y, when the
