@@ -6,10 +6,10 @@ TOOLS    := tools/go.mod
 STATIC   := $(GO) tool -modfile=$(TOOLS)
 FUZZTIME ?= 5s
 
-.PHONY: help build demo test lint unit counterparts fuzz ui ui-check browser vuln bench bench-timing bench-probes bench-router drill evaluate evaluate-quick schema clean
+.PHONY: help build demo test lint unit counterparts counterparts-npm fuzz ui ui-check browser vuln bench bench-timing bench-probes bench-router drill evaluate evaluate-quick schema clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./bellwether
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bellwether ./cmd/bellwether
@@ -17,7 +17,7 @@ build: ## build ./bellwether
 demo: ## run the demo
 	$(GO) run ./cmd/bellwether demo
 
-test: lint unit evaluate-quick counterparts fuzz ui-check browser vuln ## everything that CI runs
+test: lint unit evaluate-quick counterparts counterparts-npm fuzz ui-check browser vuln ## everything that CI runs
 
 lint: ## gofmt, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt-ed: $$out"; exit 1; }
@@ -30,6 +30,9 @@ unit: ## all Go tests, with the race detector
 
 counterparts: ## official provider SDKs against the simulator and the router
 	cd internal/counterparts && $(GO) vet ./... && $(GO) test ./...
+
+counterparts-npm: ## official clients from npm likewise; needs Node.js
+	@.ci/counterparts-npm
 
 fuzz: ## every fuzz target for FUZZTIME (default 5s)
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz

@@ -9,9 +9,9 @@ import { startRelay } from './relay.js'
 const root = path.resolve(import.meta.dirname, '../../..')
 
 // BEHIND are the protocols that the router asks targets in.
-export const BEHIND = ['openai', 'responses', 'anthropic', 'gemini', 'azure']
+export const BEHIND = ['openai', 'openai_responses', 'anthropic', 'gemini', 'azure']
 
-const below = { openai: '/v1', responses: '/v1', gemini: '/v1beta', anthropic: '', azure: '' }
+const below = { openai: '/v1', openai_responses: '/v1', gemini: '/v1beta', anthropic: '', azure: '' }
 
 // start builds the binary and starts everything. scopes are all that will be
 // asked: {id, model, behind, ways, fault}; those without behind are asked

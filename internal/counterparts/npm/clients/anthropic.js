@@ -63,4 +63,4 @@ async function models(at) {
   for await (const m of clientOf(at).models.list()) if (m.id === at.listed) return { type: m.type, name: !!m.display_name, created: !Number.isNaN(Date.parse(m.created_at)) }
 }
 
-export default [{ name: 'anthropic', front: 'anthropic', family: 'claude-sonnet-4-5', lacks: new Set(['n', 'embed']), errorOf, plain, stream, models }]
+export default [{ name: 'anthropic', front: 'anthropic', family: 'claude-sonnet-4-5', lacks: new Set(['n', 'embed']), errorOf, plain, stream, models, listed: 'claude-haiku-4-5', strict: true }]

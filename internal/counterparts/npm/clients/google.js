@@ -44,7 +44,7 @@ async function plain(at, q) {
   return {
     seen: {
       texts: r.candidates.map(textIn), calls: calls.map((c) => ({ name: c.name, args: c.args })), finish: r.candidates.map((c) => c.finishReason),
-      usage: usageOf(r.usageMetadata), id: !!r.responseId, model: !!r.modelVersion, unknown: r.x_new,
+      usage: usageOf(r.usageMetadata), id: !!r.responseId, model: !!r.modelVersion,
     },
     raw: r.candidates[0].content, ids: calls.map((c) => c.id ?? ''),
   }
@@ -54,7 +54,6 @@ async function stream(at, q) {
   const all = { texts: [''], calls: [], finish: [], events: [] }
   for await (const r of await clientOf(at).models.generateContentStream(params(at, q))) {
     q.onEvent?.()
-    all.unknown ??= r.x_new
     for (const c of r.candidates ?? []) {
       const text = textIn(c), calls = callsIn(c)
       all.texts[0] += text
@@ -80,4 +79,4 @@ async function models(at) {
   for await (const m of await clientOf(at).models.list({ config: { pageSize: 1000 } })) if (m.name === 'models/' + at.listed) return { actions: (m.supportedActions ?? []).length > 0 }
 }
 
-export default [{ name: 'google genai', front: 'gemini', family: 'gemini-2.5-flash', lacks: new Set(['n streamed']), errorOf, plain, stream, embed, models }]
+export default [{ name: 'google genai', front: 'gemini', family: 'gemini-2.5-flash', lacks: new Set(['n streamed', 'unknown']), errorOf, plain, stream, embed, models, listed: 'gemini-2.5-flash' }]

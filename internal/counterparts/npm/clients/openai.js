@@ -161,7 +161,7 @@ export default [
   chatLike('openai chat', 'openai', chatClient, []),
   chatLike('openai azure', 'azure', azureClient, []),
   {
-    name: 'openai responses', front: 'responses', family: 'gpt-4o', lacks: new Set(['n', 'stop', 'embed', 'models']), errorOf,
+    name: 'openai responses', front: 'openai_responses', family: 'gpt-4o', lacks: new Set(['n', 'stop', 'embed', 'models']), errorOf,
     plain: responsesPlain, stream: responsesStream,
   },
 ]
