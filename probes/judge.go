@@ -183,6 +183,7 @@ func (p *Prober) ask(ctx context.Context, j Job, g *judging, o *bellwether.Obser
 		return 0, fmt.Errorf("the judge %s cannot be asked: %w", g.target, err)
 	}
 	r := p.send(ctx, k, codec, call)
+	r.sober()
 	var seen bellwether.Observation
 	seen.Outcome, seen.Status = r.fail.outcome, r.status
 	if r.answered() {

@@ -20,6 +20,7 @@ func TestHostThatSleptTellsOfEveryTimeItMissed(t *testing.T) {
 		"a short sleep":      {"@every 30s", 2 * time.Minute, 5, 5, "late"},
 		"a long sleep":       {"@every 30s", 8*time.Hour - 1, 10, 960, "950 times after"},
 		"a long one on cron": {"CRON_TZ=UTC */5 * * * *", 8*time.Hour - 1, 10, 96, "86 times after"},
+		"days on end":        {"@every 1h", 72*time.Hour - 1, 10, 72, "62 times after"},
 		"one time only":      {"@every 1h", 59 * time.Minute, 1, 1, "late"},
 	} {
 		b := &book{}
@@ -38,6 +39,9 @@ func TestHostThatSleptTellsOfEveryTimeItMissed(t *testing.T) {
 		}
 		latest, dues := os[0], map[int64]bool{}
 		for _, o := range os {
+			if o.Late > mostLate.Seconds() {
+				t.Errorf("%s: late by %v s, which a server does not take", name, o.Late)
+			}
 			dues[o.At.UnixNano()] = true
 			if o.At.After(latest.At) {
 				latest = o

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -212,6 +213,7 @@ func TestNoTextHoldsTheKey(t *testing.T) {
 		"in an error":   status(401, leak),
 		"in an answer":  stream(token("your key is "+testKey), stopEvent),
 		"in garbage":    stream(`{"` + testKey),
+		"in a model":    stream(strings.ReplaceAll(strings.ReplaceAll(token("Paris"), "gpt-4o-2024", testKey), "fp_1", testKey), stopEvent, "[DONE]"),
 		"in a redirect": status(302, "", "Location", "http://x/?key="+testKey),
 	} {
 		o := newProber(t, Options{}).Probe(context.Background(), serve(t, answer))
@@ -293,5 +295,41 @@ func TestConfidenceIsTheMeanOfTheLogProbabilities(t *testing.T) {
 	o := newProber(t, Options{}).Probe(context.Background(), j)
 	if o.Confidence == nil || *o.Confidence != -0.2 {
 		t.Errorf("confidence = %v (%s), want -0.2", o.Confidence, o.Error)
+	}
+}
+
+func TestFiguresThatNoAnswerCanHaveCountAsUnsaid(t *testing.T) {
+	for name, usage := range map[string]string{
+		"sums that overflow": `{"prompt_tokens":9223372036854775807,"completion_tokens":9223372036854775807}`,
+		"below none":         `{"prompt_tokens":-9,"completion_tokens":1}`,
+		"reasoning alone":    `{"prompt_tokens":9,"completion_tokens":1,"completion_tokens_details":{"reasoning_tokens":1000000000}}`,
+	} {
+		j := serve(t, stream(token("Paris"), stopEvent, `{"choices":[],"usage":`+usage+`}`, "[DONE]"))
+		o := newProber(t, Options{}).Probe(context.Background(), j)
+		if o.Outcome != bellwether.OK || !o.Tokens.Estimated || o.Tokens.Input < 5 || o.Tokens.Input > 20 || o.Tokens.Output != 2 {
+			t.Errorf("%s: %s, %+v, want an estimate", name, o.Outcome, o.Tokens)
+		}
+		held := spend{tokens: 100, usd: 1}
+		if u := used(o, held); u.tokens <= 0 || u.tokens > held.tokens {
+			t.Errorf("%s: a budget counts %d tokens", name, u.tokens)
+		}
+	}
+}
+
+func TestAConfidenceThatIsNoNumberLosesNoObservation(t *testing.T) {
+	endless := `{"choices":[{"delta":{"content":"Paris"},"logprobs":{"content":[{"token":"Pa","logprob":-1.7e308},{"token":"ris","logprob":-1.7e308}]}}]}`
+	j := serve(t, stream(endless, stopEvent, "[DONE]"))
+	j.Canary.Logprobs = true
+	o := newProber(t, Options{}).Probe(context.Background(), j)
+	if _, err := json.Marshal(o); err != nil || o.Outcome != bellwether.OK || o.Confidence != nil {
+		t.Errorf("%s, confidence %v: %v", o.Outcome, o.Confidence, err)
+	}
+}
+
+func TestAnEstimateOfTheInputHasThePictureAndTheTools(t *testing.T) {
+	j := serve(t, stream(token("411"), stopEvent, "[DONE]"))
+	j.Canary.Challenge, j.Canary.Checks = "vision", nil
+	if o := newProber(t, Options{}).Probe(context.Background(), j); !o.Tokens.Estimated || o.Tokens.Input < usualPicture {
+		t.Errorf("tokens = %+v, want an input of %d at least", o.Tokens, usualPicture)
 	}
 }

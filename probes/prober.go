@@ -113,6 +113,7 @@ func (p *Prober) Probe(ctx context.Context, j Job) bellwether.Observation {
 	}
 	doubt := p.lag.begin()
 	r := p.send(ctx, j, codec, call)
+	r.model, r.fingerprint = printable(cutBytes(scrub.clean(r.model), 200)), printable(cutBytes(scrub.clean(r.fingerprint), 200))
 	o.SelfLag, o.Doubtful = r.ownLag(p.lag.end(doubt))
 
 	o.ID, o.At = id.New(r.start), r.start.UTC().Round(0)
@@ -188,7 +189,8 @@ func nonce() string {
 // notes say which checks were not tried, and why.
 func (p *Prober) report(ctx context.Context, o *bellwether.Observation, j Job, r *reply) (notes []string) {
 	o.Status, o.HTTP, o.Reused = r.status, r.proto, r.phases.reused
-	o.Model, o.Fingerprint, o.Finish = printable(cutBytes(r.model, 200)), printable(cutBytes(r.fingerprint, 200)), string(r.finish)
+	r.sober()
+	o.Model, o.Fingerprint, o.Finish = r.model, r.fingerprint, string(r.finish)
 	o.Confidence = r.confidence
 	if w, ok := ctx.Value(witnessKey{}).(*witness); ok {
 		w.id = cutBytes(r.id, 200)

@@ -38,6 +38,7 @@ const (
 	maxMisses  = 10               // of one job told one by one when many times passed at once
 	maxSleep   = time.Minute      // so that a stepped clock is noticed
 	clockStep  = time.Second      // backwards; less is slewing
+	mostLate   = 24 * time.Hour   // that is told; more is not taken from agents
 )
 
 // Scheduler fires jobs when they are due, within bounds per provider and in
@@ -341,7 +342,7 @@ func (s *Scheduler) miss(j Job, why string) {
 	o := bellwether.Observation{
 		ID: id.New(j.Due), At: j.Due.UTC().Round(0), Source: bellwether.SourceProbe, Trigger: j.Trigger,
 		Vantage: j.Vantage, Target: j.Target.ID, Canary: j.Canary.Name,
-		Outcome: bellwether.Missed, Late: max(0, now.Round(0).Sub(j.Due).Seconds()), Error: "not sent: " + why,
+		Outcome: bellwether.Missed, Late: min(mostLate, max(0, now.Round(0).Sub(j.Due))).Seconds(), Error: "not sent: " + why,
 	}
 	s.flying.Go(func() { s.emit(o) })
 }

@@ -15,6 +15,25 @@ const (
 	ratioWeight = 0.1
 )
 
+// mostTokens is more than any answer counts. Who says more, or less than none,
+// has said nothing: sums of such figures would pass every budget.
+const mostTokens = 100_000_000
+
+// sober takes for unsaid what no answer can have: counts of tokens beyond all
+// reason, and a confidence that is no finite number.
+func (r *reply) sober() {
+	if u := r.usage; u != nil {
+		for _, n := range []int{u.Input, u.Output, u.Cached, u.Reasoning} {
+			if n < 0 || n > mostTokens {
+				r.usage = nil
+			}
+		}
+	}
+	if c := r.confidence; c != nil && (math.IsNaN(*c) || math.IsInf(*c, 0)) {
+		r.confidence = nil
+	}
+}
+
 // ratios knows how many characters each series writes per token, from the
 // answers that said. Safe for concurrent use.
 type ratios struct {
@@ -44,7 +63,7 @@ func (s *ratios) tokens(j Job, r *reply) bellwether.Tokens {
 			}
 			s.of[key] = seen
 		}
-		return bellwether.Tokens{Input: max(0, u.Input), Output: max(0, u.Output), Cached: max(0, u.Cached), Reasoning: max(0, u.Reasoning)}
+		return bellwether.Tokens{Input: u.Input, Output: u.Output, Cached: u.Cached, Reasoning: u.Reasoning}
 	}
 	if !j.Canary.worded() {
 		usual, _ := j.Canary.ranges()
@@ -52,7 +71,7 @@ func (s *ratios) tokens(j Job, r *reply) bellwether.Tokens {
 	}
 	estimate := func(n int) int { return int(math.Ceil(float64(n) / ratio)) }
 	return bellwether.Tokens{
-		Input:     estimate(utf8.RuneCountInString(j.Canary.Prompt) + utf8.RuneCountInString(j.Canary.System)),
+		Input:     max(usualInput(j.Canary), estimate(utf8.RuneCountInString(j.Canary.Prompt)+utf8.RuneCountInString(j.Canary.System))),
 		Output:    estimate(chars + r.reasoning),
 		Reasoning: estimate(r.reasoning),
 		Estimated: true,
