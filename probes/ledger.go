@@ -59,13 +59,14 @@ type Ledger struct {
 	targets          map[string]*Spent
 	grants           map[string]Allowance // of day, by who has them
 	told             *Allowance           // nil: nobody divides the budgets
+	warned           map[string]bool      // targets of which it was said today that a budget is spent
 	file             *ledgerFile          // nil: kept in memory only
 }
 
 // NewLedger returns a ledger of p's budgets that forgets with the process.
 func NewLedger(p Probing) *Ledger {
 	p = p.WithDefaults()
-	return &Ledger{perTarget: p.TargetBudget, total: p.TotalBudget, targets: map[string]*Spent{}, grants: map[string]Allowance{}}
+	return &Ledger{perTarget: p.TargetBudget, total: p.TotalBudget, targets: map[string]*Spent{}, grants: map[string]Allowance{}, warned: map[string]bool{}}
 }
 
 func dayOf(t time.Time) int64 { return t.Unix() / 86400 }
@@ -99,12 +100,14 @@ func (l *Ledger) turn(day int64) {
 		l.day, l.all = day, Spent{}
 		clear(l.targets)
 		clear(l.grants)
+		clear(l.warned)
 		l.file.begin(l)
 	}
 }
 
 // hold reserves w for a target; false when a budget does not allow it. first is
-// that it is the first of this target's today.
+// that a budget is spent, for the first time today for this target; to wait for
+// the word of who divides the budgets is no such thing.
 func (l *Ledger) hold(target string, w spend) (ok, first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,11 +116,16 @@ func (l *Ledger) hold(target string, w spend) (ok, first bool) {
 	if !l.allows(a, w) {
 		a.Unprobed++
 		l.all.Unprobed++
-		return false, a.Unprobed == 1
+		first = !l.waits() && !l.warned[target]
+		l.warned[target] = l.warned[target] || first
+		return false, first
 	}
 	l.add(target, 1, w.tokens, w.usd)
 	return true, false
 }
+
+// waits reports whether who divides the budgets has not spoken today yet.
+func (l *Ledger) waits() bool { return l.told != nil && l.told.Day != l.day }
 
 // allows reports whether w more for the target of a breaks no bound.
 func (l *Ledger) allows(a *Spent, w spend) bool {
@@ -125,7 +133,7 @@ func (l *Ledger) allows(a *Spent, w spend) bool {
 	if !a.fits(l.perTarget.without(g.Target), w) || !l.all.fits(l.total.without(g.Total), w) {
 		return false
 	}
-	return l.told == nil || l.told.Day == l.day && a.fits(l.told.Target, w) && l.all.fits(l.told.Total, w)
+	return l.told == nil || !l.waits() && a.fits(l.told.Target, w) && l.all.fits(l.told.Total, w)
 }
 
 // add enters what a target used, or no longer uses.
@@ -224,7 +232,7 @@ func (l *Ledger) Bounds(now time.Time) Allowance {
 	a := Allowance{Day: l.day, Target: l.perTarget.without(g.Target), Total: l.total.without(g.Total)}
 	switch {
 	case l.told == nil:
-	case l.told.Day != l.day:
+	case l.waits():
 		a.Target, a.Total = Budget{}, Budget{}
 	default:
 		a.Target, a.Total = a.Target.least(l.told.Target), a.Total.least(l.told.Total)

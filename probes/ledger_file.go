@@ -117,10 +117,10 @@ func (l *Ledger) read(r io.Reader) (bad int, err error) {
 }
 
 func (e entryLine) sound() bool {
-	const most = math.MaxInt32
+	const most, mostTokens = math.MaxInt32, 1 << 50
 	within := func(n int) bool { return n >= -most && n <= most }
 	return e.Day > 0 && e.Day < most && (e.Target != "" || e.To != "" && e.Grant != nil) &&
-		within(e.Probes) && within(e.Tokens) && within(e.Unprobed) && math.Abs(e.USD) <= most
+		within(e.Probes) && e.Tokens >= -mostTokens && e.Tokens <= mostTokens && within(e.Unprobed) && math.Abs(e.USD) <= most
 }
 
 // begin starts the file of a new day.

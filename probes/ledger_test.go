@@ -206,3 +206,37 @@ func FuzzLedger(f *testing.F) {
 		}
 	})
 }
+
+func TestToWaitForAnAllowanceIsNoSpentBudget(t *testing.T) {
+	l := NewLedger(Probing{TargetBudget: Budget{Probes: 1}})
+	l.Obey(&Allowance{})
+	w := spend{day: dayOf(noon)}
+	if ok, spent := l.hold("a", w); ok || spent {
+		t.Errorf("before the first word: ok %v, spent %v; want neither", ok, spent)
+	}
+	none := Budget{Probes: -1, Tokens: -1, USD: -1}
+	l.Obey(&Allowance{Day: dayOf(noon), Target: none, Total: none})
+	if ok, _ := l.hold("a", w); !ok {
+		t.Error("after the first word: not ok")
+	}
+	for i := range 2 {
+		if ok, spent := l.hold("a", w); ok || spent != (i == 0) {
+			t.Errorf("beyond the budget, for the %d. time: ok %v, spent %v", i+1, ok, spent)
+		}
+	}
+}
+
+func TestALedgerKnowsAgainWhatADayOfLongPromptsUsed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	p := Probing{TargetBudget: Budget{Tokens: -1}, TotalBudget: Budget{Tokens: -1}}
+	l, w := openLedger(t, path, p), spend{day: dayOf(noon), tokens: 1 << 30}
+	for range 3 {
+		l.hold("a", w)
+	}
+	for range 2 { // the second reads a sum
+		l = openLedger(t, path, p)
+	}
+	if a := l.Accounts(noon).All; a.Probes != 3 || a.Tokens != 3<<30 {
+		t.Errorf("after a restart: %+v", a)
+	}
+}
