@@ -19,7 +19,8 @@ func (t *Transport) usual(req *http.Request) bool {
 		return false
 	case !canPeek || t.next.DisableKeepAlives || t.next.ResponseHeaderTimeout != 0 || !t.next.DisableCompression:
 		return false
-	case req.Close || req.TransferEncoding != nil || req.Trailer != nil || req.Header == nil || req.Cancel != nil: //nolint:staticcheck // who still sets it gets it
+	//lint:ignore SA1019 who still sets Cancel gets it
+	case req.Close || req.TransferEncoding != nil || req.Trailer != nil || req.Header == nil || req.Cancel != nil:
 		return false
 	case req.Body == nil || req.Body == http.NoBody:
 		if req.ContentLength != 0 {

@@ -101,14 +101,19 @@ func checkSignatures(p llm.Protocol, req llm.Request) error {
 			}
 			switch c := m.Parts[i].Call; {
 			case c.Signature == "":
-				return errors.New("Function call `" + c.Name + "` is missing a thought_signature in functionCall parts.")
+				return wording("Function call `" + c.Name + "` is missing a thought_signature in functionCall parts.")
 			case c.Signature != sign(c.Name) && !slices.Contains(standIns, c.Signature):
-				return errors.New("Thought signature is not valid.")
+				return wording("Thought signature is not valid.")
 			}
 		}
 	}
 	return nil
 }
+
+// wording is an error in a provider's own words.
+type wording string
+
+func (w wording) Error() string { return string(w) }
 
 // checkThinking looks at the blocks of one message.
 func checkThinking(raw json.RawMessage) error {
