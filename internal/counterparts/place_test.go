@@ -75,13 +75,20 @@ func simulated(t testing.TB) place {
 }
 
 // serve starts a simulator and returns it with the base URL of region eu.
-func serve(t testing.TB) (s *sim.Server, base string) {
+func serve(t testing.TB) (s *sim.Server, base string) { return serveBehind(t, nil) }
+
+// serveBehind is serve with something between the simulator and the network.
+func serveBehind(t testing.TB, odd func(http.Handler) http.Handler) (s *sim.Server, base string) {
 	t.Helper()
 	s, err := sim.New(sim.Options{Keys: []conf.Secret{key}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(s)
+	var h http.Handler = s
+	if odd != nil {
+		h = odd(s)
+	}
+	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	return s, srv.URL + "/r/eu"
 }

@@ -18,9 +18,13 @@ const callersKey = "callers-own-key"
 
 // through returns a place where a router stands in front of the simulator and
 // asks every model in protocol p. A model that is named there becomes a target.
-func through(p llm.Protocol) func(t testing.TB) place {
+func through(p llm.Protocol) func(t testing.TB) place { return throughBehind(p, nil) }
+
+// throughBehind is through with something between the simulator and the
+// network.
+func throughBehind(p llm.Protocol, odd func(http.Handler) http.Handler) func(t testing.TB) place {
 	return func(t testing.TB) place {
-		s, base := serve(t)
+		s, base := serveBehind(t, odd)
 		base += map[llm.Protocol]string{llm.OpenAI: "/v1", llm.Gemini: "/v1beta", llm.Responses: "/v1"}[p]
 		var setup router.Setup
 		transport := &http.Transport{}

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { BEHIND, start } from './harness.js'
 import { faults } from './conducts.js'
-import { differing, known, unused } from './differences.js'
+import { differing, failed, known, unused } from './differences.js'
 import { cases, placeOf, scopeOf, scopes } from './places.js'
 
 const through = process.env.COUNTERPARTS_DIRECT_ONLY ? [] : BEHIND
@@ -28,14 +28,8 @@ describe('official clients', { concurrency: atOnce }, () => {
 test('every known difference is one', { skip: through.length === 0 }, () => assert.deepEqual(unused(), []))
 
 async function agree(client, conduct, behind, direct) {
-  let routed
-  try {
-    routed = await seenAt(client, conduct, behind)
-  } catch (err) {
-    routed = { failed: err.message }
-  }
-  const odd = differing(direct, routed).filter((d) => !known(client, conduct, behind, d.path))
-  assert.deepEqual(odd, [])
+  const found = await seenAt(client, conduct, behind).then((routed) => differing(direct, routed), failed)
+  assert.deepEqual(found.filter((d) => !known(client, conduct, behind, d)), [])
 }
 
 // seenAt carries out a conduct and returns what was seen, as JSON has it.

@@ -6,6 +6,9 @@ export const rows = JSON.parse(fs.readFileSync(new URL('differences.json', impor
 
 const used = new Set()
 
+// failed is how a place that ends a call with an error differs from one that does not.
+export const failed = (err) => [{ path: 'failed', routed: err.message }]
+
 // differing lists the places where two values differ, as {path, direct, routed}.
 export function differing(direct, routed, path = '') {
   if (isDeepStrictEqual(direct, routed)) return []
@@ -14,15 +17,29 @@ export function differing(direct, routed, path = '') {
   return [...new Set([...Object.keys(direct), ...Object.keys(routed)])].flatMap((k) => differing(direct[k], routed[k], path ? `${path}.${k}` : k))
 }
 
-// known reports whether a row speaks of a difference. A row's client, conduct
-// and path match names of which they are the beginning, or all if left out.
-export function known(client, conduct, behind, path) {
-  const row = rows.find((r) => fits(r.clients, client.name) && fits(r.fronts, client.front, true) && fits(r.behind, behind, true) && fits(r.conducts, conduct.name) && fits(r.paths, path))
+// known reports whether a row speaks of a difference d.
+export function known(client, conduct, behind, d) {
+  const row = rows.find((r) => fits(r.clients, client.name) && fits(r.fronts, client.front, true) && fits(r.behind, behind, true) &&
+    fits(r.conducts, conduct.name) && fits(r.paths, d.path) && as(r.routed, d))
   if (row) used.add(row.id)
   return !!row
 }
 
+// fits reports whether a list has a name, or the beginning of one; no list has all.
 const fits = (list, name, whole) => !list || list.some((x) => (whole ? name === x : name.startsWith(x)))
+
+// as reports whether what is seen through the router is what a row says of the
+// place: the same value, or a text that holds its words.
+const as = (routed, d) => routed?.[d.path] === undefined || isDeepStrictEqual(routed[d.path], d.routed) ||
+  (typeof d.routed === 'string' && typeof routed[d.path] === 'string' && d.routed.includes(routed[d.path]))
 
 // unused lists the rows that no difference was found for.
 export const unused = () => rows.filter((r) => !used.has(r.id)).map((r) => r.id)
+
+const cell = (list) => (list ? list.join(', ') : 'every')
+
+// table is the rows as the documentation shows them.
+export const table = () => [
+  '| client | behind | conduct | what is otherwise | why |', '|---|---|---|---|---|',
+  ...rows.map((r) => `| ${r.clients ? cell(r.clients) : r.fronts ? `of ${cell(r.fronts)}` : 'every'} | ${cell(r.behind)} | ${cell(r.conducts)} | ${r.what} | ${r.why} |`),
+].join('\n')

@@ -49,7 +49,10 @@ const streamBy = (responses) => async (at, q) => {
     q.onEvent?.()
     all = all ? all.concat(chunk) : chunk
     if (chunk.text) note(events, 'text')
-    for (const c of chunk.tool_call_chunks ?? []) note(events, c.name ? `call ${c.name}` : `arguments ${c.index}`)
+    for (const c of chunk.tool_call_chunks ?? []) {
+      if (c.name) note(events, `call ${c.name}`)
+      if (c.args) note(events, `arguments ${c.index}`)
+    }
     if (chunk.usage_metadata) note(events, 'usage')
   }
   const { seen, raw, ids } = seenOf(all ?? new AIMessage(''))
