@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	flushEvery  = time.Second
+	flushEvery  = 200 * time.Millisecond // lost at most when the process is killed
+	syncEvery   = time.Second            // lost at most when the power fails
 	rewriteFrom = 4 << 20 // bytes of a journal, from which on it is written anew when it has grown fourfold
 )
 
@@ -31,6 +32,8 @@ type journal struct {
 	file  *os.File  // nil: to be written anew
 	size  int64
 	fresh int64 // size when it was last written anew
+	due   bool  // something is written that is not synced
+	at    time.Time
 	day   int32
 }
 
@@ -77,7 +80,7 @@ func (rt *Router) keepAccounts(ctx context.Context) error {
 	defer tick.Stop()
 	defer rt.closeAccounts()
 	for {
-		rt.flushAccounts(time.Now())
+		rt.flushAccounts(time.Now(), false)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -87,7 +90,7 @@ func (rt *Router) keepAccounts(ctx context.Context) error {
 }
 
 func (rt *Router) closeAccounts() {
-	rt.flushAccounts(time.Now())
+	rt.flushAccounts(time.Now(), true)
 	rt.journaling.Lock()
 	defer rt.journaling.Unlock()
 	if j := &rt.journal; j.lock != nil {
@@ -100,7 +103,7 @@ func (rt *Router) closeAccounts() {
 }
 
 // flushAccounts writes what has changed, and begins by reading what was kept.
-func (rt *Router) flushAccounts(now time.Time) {
+func (rt *Router) flushAccounts(now time.Time, last bool) {
 	rt.journaling.Lock()
 	defer rt.journaling.Unlock()
 	today := dayOf(now)
@@ -111,10 +114,10 @@ func (rt *Router) flushAccounts(now time.Time) {
 	if rt.journal.path == "" {
 		return
 	}
-	err := rt.journal.flush(rt.books, today, rt.log.Warn)
+	err := rt.journal.flush(rt.books, now, last, rt.log.Warn)
 	if rt.accountsFail != (err != nil) {
 		if rt.accountsFail = err != nil; err != nil {
-			rt.log.Error("accounts are not kept on disk; it is tried again every second", "err", err)
+			rt.log.Error("accounts are not kept on disk; it is tried again several times a second", "err", err)
 		} else {
 			rt.log.Info("accounts are kept on disk", "file", rt.journal.path)
 		}
@@ -123,7 +126,9 @@ func (rt *Router) flushAccounts(now time.Time) {
 
 func (rt *Router) keepDays() int32 { return int32(rt.cfg.KeepAccounts.Std() / (24 * time.Hour)) }
 
-func (j *journal) flush(b *books, today int32, warn func(string, ...any)) error {
+// flush writes what has changed; last says that nothing comes after it.
+func (j *journal) flush(b *books, now time.Time, last bool, warn func(string, ...any)) error {
+	today := dayOf(now)
 	if j.lock == nil {
 		if err := j.open(b, today, warn); err != nil {
 			return fmt.Errorf("accounts file: %w", err)
@@ -136,14 +141,16 @@ func (j *journal) flush(b *books, today int32, warn func(string, ...any)) error 
 		return nil
 	}
 	text := b.dirtyLines(nil)
-	if len(text) == 0 {
+	if len(text) == 0 && !j.due {
 		return nil
 	}
 	n, err := j.file.Write(text)
-	if err == nil {
+	j.size, j.due = j.size+int64(n), true
+	if err == nil && (last || now.Sub(j.at) >= syncEvery) {
 		err = j.file.Sync()
+		j.due, j.at = false, now
 	}
-	if j.size += int64(n); err != nil {
+	if err != nil {
 		_ = j.file.Close()
 		j.file = nil // nobody knows what is in it
 		return fmt.Errorf("accounts file: %w", err)
@@ -247,7 +254,7 @@ func (j *journal) rewrite(b *books) error {
 		_ = os.Remove(tmp.Name())
 		return err
 	}
-	j.file, j.size, j.fresh = tmp, int64(len(text)), int64(len(text))
+	j.file, j.size, j.fresh, j.due = tmp, int64(len(text)), int64(len(text)), false
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 // then ends with an error in-band, so that no answer is ever cut without a
 // word. It returns when everything has ended.
 func (rt *Router) Serve(ctx context.Context, ln net.Listener) error {
-	rt.flushAccounts(time.Now()) // what was used before this start counts from the first request on
+	rt.flushAccounts(time.Now(), false) // what was used before this start counts from the first request on
 	requests, end := context.WithCancelCause(context.Background())
 	defer end(nil)
 	srv := &http.Server{
