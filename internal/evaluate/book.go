@@ -21,6 +21,7 @@ type entry struct {
 	engine   trials.Engine // zero for a rule
 	rule     policies.Spec // zero for the engine
 	adaptive bool          // the engine's probes were paced by its suspicions
+	short    bool          // trials ended with the verdict
 }
 
 // Book is all results.
@@ -42,7 +43,7 @@ func (b *Book) add(cells []trials.Cell, results map[int]trials.Result) {
 		if !ok {
 			continue
 		}
-		e := entry{work: c.Work, scenario: c.Scenario, noise: c.Noise, diurnal: c.Diurnal, traffic: c.Traffic > 0, mix: c.Mix}
+		e := entry{work: c.Work, scenario: c.Scenario, noise: c.Noise, diurnal: c.Diurnal, traffic: c.Traffic > 0, mix: c.Mix, short: c.Short}
 		k := 0
 		if c.Engine.Budget > 0 {
 			e.engine, e.adaptive = c.Engine, c.Engine.Adaptive
@@ -84,8 +85,13 @@ func (b *Book) merge(e entry, c trials.Column) {
 	all.Seconds = append(all.Seconds, c.Seconds...)
 }
 
-// column returns what is known; an empty column when nothing is.
+// column returns what is known, of short trials where there are no whole ones;
+// an empty column when nothing is.
 func (b *Book) column(e entry) *trials.Column {
+	if c := b.columns[e]; c != nil {
+		return c
+	}
+	e.short = true
 	if c := b.columns[e]; c != nil {
 		return c
 	}

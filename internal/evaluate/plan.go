@@ -120,8 +120,11 @@ func (p *profile) kinds() []world.Kind {
 
 // pilot measures how many probes suspicion adds in health.
 func (b *Book) pilot() []trials.Cell {
-	return split(trials.Cell{Work: trials.Months, Noise: world.Normal, Engine: b.whole(true), Warm: b.profile.warm}, min(4, max(1, b.profile.seeds/4)), 1)
+	return split(trials.Cell{Work: trials.Months, Mix: pilot, Noise: world.Normal, Engine: b.whole(true), Warm: b.profile.warm}, min(4, max(1, b.profile.seeds/4)), 1)
 }
+
+// pilot marks the months that only tell what suspicion costs.
+const pilot = "pilot"
 
 // paces is how often the schedule is corrected by what it cost.
 const paces = 4
@@ -129,7 +132,8 @@ const paces = 4
 // setPace comes nearer to the slower schedule that costs as many probes, with
 // those of suspicion, as one every 30 s without.
 func (b *Book) setPace() {
-	if c := b.calm(world.Normal, true); c.Months > 0 {
+	c := b.column(entry{work: trials.Months, mix: pilot, noise: world.Normal, engine: b.whole(true), adaptive: true})
+	if c.Months > 0 {
 		b.pace = time.Duration(float64(b.pace) * c.Probes / c.Months / monthProbes).Round(100 * time.Millisecond)
 	}
 }
