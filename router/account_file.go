@@ -20,7 +20,7 @@ import (
 const (
 	flushEvery  = 200 * time.Millisecond // lost at most when the process is killed
 	syncEvery   = time.Second            // lost at most when the power fails
-	rewriteFrom = 4 << 20 // bytes of a journal, from which on it is written anew when it has grown fourfold
+	rewriteFrom = 4 << 20                // bytes of a journal, from which on it is written anew when it has grown fourfold
 )
 
 // journal keeps the books on disk: a line of JSON for each row that has

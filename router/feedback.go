@@ -16,7 +16,7 @@ import (
 )
 
 // answers remembers who answered whom, by the answers' ids, so that callers
-// can say what an answer was worth: about the last hundred thousand. It is
+// can say what an answer was worth: about the last 65,000, each under both its ids. It is
 // many small rings, in each of which the newest replaces the oldest: one look
 // at one place of memory, whatever came before. Safe for concurrent use.
 type answers struct {

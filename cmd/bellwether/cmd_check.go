@@ -151,6 +151,7 @@ func warnings(cfg Config) []string {
 	if tokens := cfg.Server.Tokens; cfg.Router.Listen != "" && cfg.Router.Token == "" && len(tokens) > 0 && ownToken(cfg) == "" {
 		out = append(out, "the router inside serve has no token that may read and observe: set router.token, or give one of server.tokens both scopes")
 	}
+	out = append(out, callerWarnings(cfg)...)
 	tasks := map[string]bool{"": true}
 	for _, k := range cfg.Canaries {
 		tasks[k.WithDefaults().Task] = true
