@@ -15,7 +15,7 @@ const DefaultEventLimit = 8 << 20
 var ErrEventTooLong = errors.New("event too long")
 
 const (
-	scanBuffer   = 4 << 10 // first size of a scanner's buffer
+	scanBuffer   = 1 << 10 // first size of a scanner's buffer: thousands of streams are open at once, and most events are shorter
 	maxTypeCache = 32      // names of event types kept, so that they allocate once
 )
 
@@ -220,7 +220,7 @@ func (s *Scanner) fill() {
 	}
 	if s.end == len(s.buf) {
 		s.buf = append(s.buf, make([]byte, min(len(s.buf), s.limit-s.end))...)
-		s.buf = s.buf[:cap(s.buf)]
+		s.buf = s.buf[:min(cap(s.buf), max(s.limit, len(s.buf)))]
 	}
 	for range 100 {
 		n, err := s.r.Read(s.buf[s.end:])

@@ -108,9 +108,9 @@ type attempt struct {
 	x       *exchange
 	up      *upstream
 	cl      claim
-	hedge   bool        // it was asked beside another that was silent
-	lost    bool        // another one was faster
-	req     llm.Request // as this target is asked
+	hedge   bool         // it was asked beside another that was silent
+	lost    bool         // another one was faster
+	req     *llm.Request // as this target is asked
 	call    llm.Call
 	dropped []string // fields that this target cannot express
 	start   time.Time

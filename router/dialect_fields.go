@@ -27,11 +27,12 @@ func validateDropped(at, policy string) []conf.Problem {
 
 // encode returns the call that asks up. What its protocol cannot express is
 // dropped and named, or an error, as the route wants it.
-func (x *exchange) encode(up *upstream, e llm.Endpoint, r llm.Request) (call llm.Call, dropped []string, err error) {
+func (x *exchange) encode(up *upstream, e llm.Endpoint, from *llm.Request) (call llm.Call, dropped []string, err error) {
 	if x.errand != nil {
 		call, err = x.errand.call(up, e)
 		return call, nil, err
 	}
+	r := *from
 	own := dialectOf(r.Dialect) == dialectOf(up.Protocol)
 	if own && x.features != nil {
 		h := make(http.Header, len(e.Header)+1)
@@ -52,12 +53,18 @@ func (x *exchange) encode(up *upstream, e llm.Endpoint, r llm.Request) (call llm
 	if !unsupported || x.route.DroppedFields == dropRefuse {
 		return call, nil, err
 	}
+	return x.encodeLess(up, e, &r, no, err)
+}
+
+// encodeLess is encode once more, without what cannot be expressed, if that may
+// be left out; why is the error that said so.
+func (x *exchange) encodeLess(up *upstream, e llm.Endpoint, r *llm.Request, no *llm.UnsupportedError, why error) (call llm.Call, dropped []string, err error) {
 	if x.route.DroppedFields != dropAll && slices.ContainsFunc(no.Fields, func(n string) bool { return !llm.Hint(n) }) {
-		return call, nil, err
+		return call, nil, why
 	}
 	less, ok := r.Without(no.Fields)
 	if !ok {
-		return call, nil, err
+		return call, nil, why
 	}
 	if call, err = up.codec.Encode(e, less); err != nil {
 		return call, nil, err

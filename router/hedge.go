@@ -91,7 +91,7 @@ func (x *exchange) second(ctx context.Context, a *attempt) *attempt {
 			return nil
 		}
 		x.out |= 1 << cl.i
-		if b, f := x.prepare(ctx, cl, x.req); f == nil {
+		if b, f := x.prepare(ctx, cl, &x.req); f == nil {
 			b.hedge = true
 			x.rt.metrics.hedged(x.route.Name)
 			return b

@@ -71,7 +71,7 @@ func (x *exchange) pause(ctx context.Context, d time.Duration) bool {
 // attempt asks one target. A failure before the caller's first byte leaves the
 // way open for another; one after it is rescued, or told to the caller in-band.
 func (x *exchange) attempt(ctx context.Context, cl claim) (claim, *failure) {
-	a, f := x.prepare(ctx, cl, x.req)
+	a, f := x.prepare(ctx, cl, &x.req)
 	if f != nil {
 		return cl, f
 	}

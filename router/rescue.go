@@ -133,7 +133,7 @@ func (x *exchange) resume(ctx context.Context, way string, tried uint64) (*attem
 		}
 		if !ok {
 			cl.giveBack(x.needs.tokens())
-		} else if a, f := x.prepare(ctx, cl, req); f == nil {
+		} else if a, f := x.prepare(ctx, cl, &req); f == nil {
 			a.resumed = r
 			return a, true
 		}
@@ -154,7 +154,7 @@ func (x *exchange) continued(up *upstream) (llm.Request, *resumed, bool) {
 	}
 	if dialectOf(req.Dialect) != dialectOf(up.Protocol) {
 		req.Model = up.model()
-		if _, _, err := x.encode(up, up.Endpoint, req); err != nil {
+		if _, _, err := x.encode(up, up.Endpoint, &req); err != nil {
 			return req, nil, false
 		}
 		// It can be said in the other dialect whole, so that nothing is lost

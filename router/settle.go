@@ -20,8 +20,9 @@ const (
 
 // prepare returns an attempt of req by a claim. It must be settled; a target
 // that cannot express the request gives its place back here.
-func (x *exchange) prepare(ctx context.Context, cl claim, req llm.Request) (*attempt, *failure) {
-	up := cl.up
+func (x *exchange) prepare(ctx context.Context, cl claim, from *llm.Request) (*attempt, *failure) {
+	up, req := cl.up, new(llm.Request)
+	*req = *from
 	req.Model = up.model()
 	req.StreamUsage = req.Stream && (req.StreamUsage || !up.noUsage.Load()) // for accounting; not passed on unasked
 	endpoint := up.Endpoint

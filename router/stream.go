@@ -87,6 +87,13 @@ func (s *stream) next() *failure {
 		s.over = true
 		return a.streamEnd(err)
 	}
+	return s.take(ev)
+}
+
+// take takes one event. It is apart from next, which waits, so that little
+// stack is in use while thousands of streams wait.
+func (s *stream) take(ev llm.Event) *failure {
+	a := s.a
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d, err := s.dec.Decode(ev)

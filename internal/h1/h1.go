@@ -30,7 +30,7 @@ const (
 	maxBody = 32 << 10
 	// readSize is the size of a connection's read buffer; longer lines are read
 	// in parts, longer bodies past it.
-	readSize = 4 << 10
+	readSize = 2 << 10
 	// maxKept bounds the buffers that are kept for the next request.
 	maxKept = maxBody + 8<<10
 
