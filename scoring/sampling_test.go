@@ -61,7 +61,7 @@ func TestSuspicionAsksWhatTellsMostForItsCost(t *testing.T) {
 		w := newWorld(t, 15*time.Second, nil)
 		w.ticks, w.canaries = -1, []string{"short", "long"}
 		w.fault = lengths(w, nil)
-		w.run(8 * time.Hour)
+		w.run(4 * time.Hour)
 		w.until(w.now.Add(time.Hour), func() bool { return !w.assess(us).Suspected })
 		w.ticks = 0
 		w.fault = lengths(w, func(tgt bellwether.Target, o *bellwether.Observation) {
@@ -75,7 +75,7 @@ func TestSuspicionAsksWhatTellsMostForItsCost(t *testing.T) {
 	}
 }
 
-// TestSuspicionKeepsToItsShareOfTheAnswers watches a fault that lasts for days:
+// TestSuspicionKeepsToItsShareOfTheAnswers watches a fault that lasts for a day:
 // one that answers is soon asked little more than the schedule does, one that
 // does not costs nothing and is watched on.
 func TestSuspicionKeepsToItsShareOfTheAnswers(t *testing.T) {
@@ -83,7 +83,7 @@ func TestSuspicionKeepsToItsShareOfTheAnswers(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		do          func(o *bellwether.Observation)
-		least, most float64 // probes an interval on the second day
+		least, most float64 // probes an interval in the second half of a day
 	}{
 		{"slow", func(o *bellwether.Observation) { slower(o, 3, 3) }, 1.2, 1.45},
 		{"down", func(o *bellwether.Observation) { fails(o, bellwether.ServerError, 500) }, 5.5, 6.5},
@@ -92,11 +92,11 @@ func TestSuspicionKeepsToItsShareOfTheAnswers(t *testing.T) {
 		w.config.Interval[us] = 30 * time.Second
 		w.rewind(w.fresh(), w.now)
 		w.ticks, w.fault = -1, only(us, c.do)
-		w.run(24 * time.Hour)
+		w.run(12 * time.Hour)
 		clear(w.probes)
-		w.run(24 * time.Hour)
-		if got := float64(w.probes[us]) / 2880; got < c.least || got > c.most {
-			t.Errorf("%s: %.2f probes an interval on the second day, want %v to %v; the state is %s", c.name, got, c.least, c.most, w.state(us))
+		w.run(12 * time.Hour)
+		if got := float64(w.probes[us]) / 1440; got < c.least || got > c.most {
+			t.Errorf("%s: %.2f probes an interval in the second half of a day, want %v to %v; the state is %s", c.name, got, c.least, c.most, w.state(us))
 		}
 	}
 }
