@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bellwether-llm/bellwether/api"
@@ -24,7 +26,7 @@ func (a *app) facts() api.Facts {
 		out := api.Canary{Name: c.Name, Schedule: d.Schedule, Task: d.Task, Prompt: d.Asks(), MaxTokens: d.MaxTokens, Stream: c.Streams()}
 		for _, spec := range d.Checks {
 			for kind, value := range spec {
-				out.Checks = append(out.Checks, fmt.Sprintf("%s: %v", kind, value))
+				out.Checks = append(out.Checks, kind+": "+shown(value))
 			}
 		}
 		if d.Challenge != "" {
@@ -38,6 +40,26 @@ func (a *app) facts() api.Facts {
 		f.Canaries = append(f.Canaries, out)
 	}
 	return f
+}
+
+// shown is a check's value for people: texts as they are, all else as JSON, and
+// of a vector only that there is one.
+func shown(value any) string {
+	if s, ok := value.(string); ok {
+		return s
+	}
+	if m, ok := value.(map[string]any); ok && m["vector"] != nil {
+		m = maps.Clone(m)
+		m["vector"] = "..."
+		value = m
+	}
+	var out strings.Builder
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return fmt.Sprint(value)
+	}
+	return strings.TrimSpace(out.String())
 }
 
 // planWork puts what cfg says into the plan that agents follow.
