@@ -97,7 +97,7 @@ func (e *Engine) threshold(t *target, i int) float64 {
 // else an alarm needs: a witness, and a size that matters. Without it, fault-free
 // streams of four kinds of noise alarm at an eighth of the budget. Counts are left
 // out: of them real streams have the worst surprises.
-const witnessSaves, jointSaves = 3.0, 0.9
+const witnessSaves, jointSaves = 2.75, 0.7
 
 // spent returns what is saved that way for hypothesis i, once t was watched for
 // three days and its hours are known.

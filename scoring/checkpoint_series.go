@@ -187,6 +187,7 @@ func (c *coder) alarm(a *alarm, f family) {
 	c.f64(&a.recovery)
 	c.f64(&a.relapses)
 	c.f64(&a.chances)
+	c.i64(&a.betterAt)
 	c.f64(&a.peak)
 	c.i64(&a.peakAt)
 	c.i64(&a.shiftAt)

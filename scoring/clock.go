@@ -104,6 +104,7 @@ func (t *target) times(f func(*int64)) {
 		f(&t.fam[i].since)
 		f(&t.fam[i].raisedAt)
 		f(&t.fam[i].peakAt)
+		f(&t.fam[i].betterAt)
 		f(&t.fam[i].shiftAt)
 		f(&t.fam[i].steady.at)
 		f(&t.fam[i].steady.seen)

@@ -179,8 +179,8 @@ const (
 	cleanNats                = 0.5
 	staleIntervals           = 3
 	sizeRatio, sizeErrors    = 1.15, 0.015
-	sizeFailing              = 0.2
-	failingNats              = 9.2 // ln 10000: how surely it must be 30 % rather than 3 %
+	sizeFailing, sizeSinking = 0.2, 0.35 // rates of errors, of wrong answers, that are no small fault
+	failingNats              = 9.2       // ln 10000: how surely it must be 30 % rather than 3 %
 	sizeShorter, sizeInsane  = 0.85, 0.03
 	sizeQuota                = 0.05
 	sizeUnsure, sizeFeedback = 0.1, 1.25 // nats a token; times the usual rate of bad ratings

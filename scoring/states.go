@@ -16,6 +16,7 @@ type alarm struct {
 	recovery float64 // evidence that it is over, nats
 	relapses float64 // failures while that evidence grew
 	chances  float64 // observations that might have ended it
+	betterAt int64   // when that evidence last left zero
 	peak     float64 // most evidence so far, nats
 	peakAt   int64   // when it was reached
 	shiftAt  int64   // when a change too small to matter was last taken for normal
@@ -147,10 +148,8 @@ func (e *Engine) sizeable(t *target, i int, since int64) bool {
 	default:
 		eff := t.effectSince(f, f.kind(), since)
 		switch f {
-		case famLonger:
-			return eff.shrunk() > sizeRatio && eff.seems(f)
-		case famShorter:
-			return eff.shrunk() < sizeShorter && eff.seems(f)
+		case famLonger, famShorter:
+			return eff.seems(f)
 		case famUnsure:
 			return math.Log(eff.shrunk()) >= sizeUnsure
 		}
@@ -198,8 +197,8 @@ func (e *Engine) shift(t *target, f family, i int, at int64) {
 	case parts: // they shift by themselves
 	case measured:
 		eff := t.effectSince(f, f.kind(), since)
-		if eff.n < enough {
-			return
+		if reach := max(math.Abs(eff.low), math.Abs(eff.high)); eff.n < enough || eff.n < ringSize && reach > t.sizeOf(f.kind()) {
+			return // it may be of a size that matters
 		}
 		t.shiftMeasure(f.kind(), eff)
 	}
@@ -315,6 +314,9 @@ func (e *Engine) mend(t *target, s *series, r *reading) {
 			continue
 		}
 		a.chances++
+		if a.recovery == 0 {
+			a.betterAt = r.at
+		}
 		a.recovery = math.Max(0, a.recovery-r.ell[a.hyp])
 		if s := t.bank.nats[a.hyp]; s > a.peak {
 			a.peak, a.peakAt = s, r.at
@@ -351,10 +353,8 @@ func (e *Engine) relent(t *target, f family, at int64) {
 			s.nats[i] = 0
 		}
 	}
-	if f == famErrors && a.hyp > errors3 && t.callsSince(a.since).rate() < sizeFailing {
-		// A few failures that came together look like a large fault; that it is
-		// over does not say that a small one is.
-		*a = alarm{active: true, hyp: errors3, severity: 1, since: a.since, raisedAt: at, shiftAt: a.shiftAt, steady: a.steady}
+	if a.hyp > first && t.goesOn(f, a) {
+		*a = alarm{active: true, hyp: first, severity: 1, since: a.since, raisedAt: at, shiftAt: a.shiftAt, steady: a.steady, chances: a.chances}
 		t.resume()
 		return
 	}
@@ -374,6 +374,22 @@ func (e *Engine) relent(t *target, f family, at int64) {
 	if t.verdict.Severity() == 0 {
 		t.recovering(at)
 	}
+}
+
+// goesOn reports whether a smaller fault goes on where a larger one is over: a few
+// failures that came together look like a large fault, and a target that is a
+// quarter slower is neither half as slow again nor well.
+func (t *target) goesOn(f family, a *alarm) bool {
+	switch {
+	case f == famErrors:
+		return t.callsSince(a.since).rate() < sizeFailing
+	case f == famSanity:
+		return t.answersSince(a.since).rate() < sizeSinking
+	case f.class() == measured:
+		eff := t.effectSince(f, f.kind(), a.betterAt)
+		return eff.n > 2 && eff.middle >= t.sizeOf(f.kind())/2
+	}
+	return false
 }
 
 // admit decides what was seen during an alarm that is over, and reports whether
