@@ -210,6 +210,8 @@ func (e *Error) words(p Protocol) (typ, code string) {
 	}
 	s := standardOf(e.Outcome)
 	switch {
+	case p == Anthropic && e.Status == http.StatusRequestEntityTooLarge:
+		return "request_too_large", ""
 	case p == Anthropic:
 		return s.anthropic, ""
 	case p == Gemini:

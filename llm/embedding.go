@@ -148,6 +148,7 @@ func (c openAI) DecodeEmbeddingRequest(path string, body []byte) (EmbeddingReque
 	_, err = f.take(&r.Model, "model")
 	if s, ok := unquote(f["input"]); ok {
 		r.Input = []string{s}
+		delete(f, "input")
 	} else if err == nil {
 		if raw := f["input"]; tokenList(raw) {
 			r.Encoded = true

@@ -300,6 +300,10 @@ type Chooser interface {
 	EndChoice(dst []byte, f Finish) []byte
 }
 
+// Sequencer is an encoder whose protocol numbers its events: that of
+// Responses. Sequence says how many went out before its next one.
+type Sequencer interface{ Sequence(n int) }
+
 // Stopper is an encoder whose protocol says which stop sequence ended an
 // answer: Anthropic's. Stopped is told before End.
 type Stopper interface{ Stopped(by string) }

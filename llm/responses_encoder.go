@@ -71,6 +71,8 @@ func (e *responsesEncoder) event(dst []byte, kind string) []byte {
 	return dst
 }
 
+func (e *responsesEncoder) Sequence(n int) { e.seq = n }
+
 const endEvent = "}\n\n"
 
 // itemID names the open item.

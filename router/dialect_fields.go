@@ -25,12 +25,29 @@ func validateDropped(at, policy string) []conf.Problem {
 	return []conf.Problem{{Path: at, Text: fmt.Sprintf("%q is none of hints, drop, refuse", policy), Remedy: "write one of them, or leave it out for hints"}}
 }
 
+// drops reports whether fields that a target cannot express may be left out.
+func (c Conduct) drops(fields []string) bool {
+	switch c.DroppedFields {
+	case dropAll:
+		return true
+	case dropRefuse:
+		return false
+	}
+	return !slices.ContainsFunc(fields, func(n string) bool { return !llm.Hint(n) })
+}
+
 // encode returns the call that asks up. What its protocol cannot express is
 // dropped and named, or an error, as the route wants it.
 func (x *exchange) encode(up *upstream, e llm.Endpoint, from *llm.Request) (call llm.Call, dropped []string, err error) {
 	if x.errand != nil {
 		call, err = x.errand.call(up, e)
-		return call, nil, err
+		if no := x.errand.beyond(up); err == nil && len(no) > 0 {
+			if !x.route.drops(no) {
+				return call, nil, &llm.UnsupportedError{Protocol: up.Protocol, Fields: no}
+			}
+			dropped = no
+		}
+		return call, dropped, err
 	}
 	r := *from
 	own := dialectOf(r.Dialect) == dialectOf(up.Protocol)
@@ -50,18 +67,14 @@ func (x *exchange) encode(up *upstream, e llm.Endpoint, from *llm.Request) (call
 	}
 	call, err = up.codec.Encode(e, r)
 	no, unsupported := errors.AsType[*llm.UnsupportedError](err)
-	if !unsupported || x.route.DroppedFields == dropRefuse {
+	if !unsupported || !x.route.drops(no.Fields) {
 		return call, nil, err
 	}
 	return x.encodeLess(up, e, &r, no, err)
 }
 
-// encodeLess is encode once more, without what cannot be expressed, if that may
-// be left out; why is the error that said so.
+// encodeLess is encode once more, without what cannot be expressed; why is the error that said so.
 func (x *exchange) encodeLess(up *upstream, e llm.Endpoint, r *llm.Request, no *llm.UnsupportedError, why error) (call llm.Call, dropped []string, err error) {
-	if x.route.DroppedFields != dropAll && slices.ContainsFunc(no.Fields, func(n string) bool { return !llm.Hint(n) }) {
-		return call, nil, why
-	}
 	less, ok := r.Without(no.Fields)
 	if !ok {
 		return call, nil, why

@@ -46,3 +46,6 @@ func (c *count) read(up *upstream, body []byte) ([]byte, *llm.Usage, error) {
 	}
 	return c.codec.EncodeCounted(n), nil, nil
 }
+
+// beyond: what cannot be counted cannot be asked, and is refused by the codec.
+func (c *count) beyond(*upstream) []string { return nil }

@@ -12,6 +12,9 @@ type errand interface {
 	// call returns the call that asks up; what up's protocol has not is an
 	// *llm.UnsupportedError.
 	call(up *upstream, e llm.Endpoint) (llm.Call, error)
+	// beyond names what the call leaves out, because up's protocol has no place
+	// for it.
+	beyond(up *upstream) []string
 	// read reads up's answer and returns it in the caller's dialect. An error
 	// that the provider put into it is an *llm.Error.
 	read(up *upstream, body []byte) (answer []byte, u *llm.Usage, err error)

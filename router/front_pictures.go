@@ -50,3 +50,10 @@ func (p *pictures) read(up *upstream, body []byte) ([]byte, *llm.Usage, error) {
 	}
 	return p.codec.EncodeImages(p.req, got), got.Usage, nil
 }
+
+func (p *pictures) beyond(up *upstream) []string {
+	if p.passes(up) {
+		return nil
+	}
+	return p.req.Beyond
+}

@@ -66,3 +66,10 @@ func (v *vectors) read(up *upstream, body []byte) ([]byte, *llm.Usage, error) {
 	}
 	return v.codec.EncodeEmbeddings(q, got), got.Usage, nil
 }
+
+func (v *vectors) beyond(up *upstream) []string {
+	if v.passes(up) {
+		return nil
+	}
+	return v.req.Beyond
+}

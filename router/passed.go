@@ -76,6 +76,7 @@ func passEvents(x *exchange) streamWriter {
 type events struct {
 	anthropic bool
 	over      bool // the protocol's own end is written
+	n         int  // events written
 }
 
 func (e *events) event(dst []byte, ev llm.Event, d llm.Delta) []byte {
@@ -84,6 +85,7 @@ func (e *events) event(dst []byte, ev llm.Event, d llm.Delta) []byte {
 		return dst
 	}
 	e.over = e.over || d.Done
+	e.n++
 	if ev.Type != "" {
 		dst = append(append(append(dst, "event: "...), ev.Type...), '\n')
 	}

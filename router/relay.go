@@ -167,6 +167,11 @@ func (x *exchange) breakOff(a *attempt, f *failure) {
 		Message: "the answer of " + a.up.ID + " broke off: " + f.Error(), Outcome: f.outcome}
 	if x.enc == nil {
 		x.enc = x.front.encoder(x.req, "", "")
+		if s, ok := x.enc.(llm.Sequencer); ok && a.stream != nil {
+			if e, ok := a.stream.out.(*events); ok {
+				s.Sequence(e.n)
+			}
+		}
 	}
 	buf := x.enc.Error(nil, e)
 	x.write(&buf)
