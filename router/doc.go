@@ -15,8 +15,11 @@
 // own. It keeps no answer, changes no prompt, and never sends text that
 // contradicts what a caller already has.
 //
-// [Router.Run] owns the goroutines that follow, drift and report, and
-// [Router.Serve] those of its server; both join them. A request that hedges
+// It knows its callers by their tokens, bounds what each may use, and keeps an
+// account of every request and attempt: docs/accounting.md.
+//
+// [Router.Run] owns the goroutines that follow, drift, report and keep the
+// accounts, and [Router.Serve] those of its server; both join them. A request that hedges
 // joins its own. [Router.Handler] may be called from any number of goroutines
 // and works without Run, by base weights; choosing a target neither locks nor
 // allocates.
