@@ -92,7 +92,7 @@ func (q question) arguments(t llm.Tool) []string {
 	var out []string
 	for _, v := range values {
 		var fields map[string]any
-		if json.Unmarshal([]byte(bySchema(t.Parameters, newGist(q.text, v, false), true)), &fields) != nil {
+		if json.Unmarshal([]byte(bySchema(t.Parameters, newGist(q.text, v, false), true)), &fields) != nil || fields == nil {
 			return []string{"{}"}
 		}
 		fields[first] = s.Properties[first].text(v)

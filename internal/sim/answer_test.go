@@ -113,9 +113,12 @@ func TestAnswersMatchTheSchemaThatWasAskedFor(t *testing.T) {
 
 func TestNoSchemaMakesAnAnswerWithoutEnd(t *testing.T) {
 	deep := strings.Repeat(`{"type":"array","minItems":100,"items":`, 8) + `{"type":"string"}` + strings.Repeat("}", 8)
-	for _, got := range said("x", deep)[:1] {
-		if len(got) > 1<<20 || !json.Valid([]byte(got)) {
-			t.Errorf("answered %d bytes, valid %v", len(got), json.Valid([]byte(got)))
+	itself := `{"allOf":[` + strings.Repeat(`{"$ref":"#"},`, 99) + `{"$ref":"#"}],"properties":{"a":{"$ref":"#"},"b":{"items":{"$ref":"#"}}}}`
+	for _, schema := range []string{deep, itself, `{"allOf":[{"$ref":"#"}]}`, `{"$ref":"#"}`} {
+		for _, got := range said("x", schema)[:1] {
+			if len(got) > 1<<20 || !json.Valid([]byte(got)) {
+				t.Errorf("%.40s: answered %d bytes, valid %v", schema, len(got), json.Valid([]byte(got)))
+			}
 		}
 	}
 }
@@ -174,6 +177,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add("What is 17 + 25?", "")
 	f.Add(`Reply with JSON {"city": "..."}`, `{"type":"object","properties":{"a":{"type":"array"}}}`)
 	f.Add("Count from 999 to 0", `{"anyOf":[null]}`)
+	f.Add("Hello", `{"allOf":[{"$ref":"#"},{"$ref":"#"},{"$ref":"#"}]}`)
 	f.Fuzz(func(t *testing.T, q, schema string) {
 		a := understand(llm.Request{Messages: []llm.Message{{Role: "user", Text: q}}, JSONSchema: json.RawMessage(schema)}).answer(rand.New(rand.NewPCG(1, 2)))
 		if schema != "" && !json.Valid([]byte(a.text)) {

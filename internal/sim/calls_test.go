@@ -256,6 +256,7 @@ func FuzzCalls(f *testing.F) {
 		f.Add(uint8(i), []byte(`{"model":"m?first_token=0s&inter_token=0s","stream":true,"messages":[{"role":"user","content":"x"}],"prompt":"x","input":"x"}`))
 	}
 	f.Add(uint8(0), []byte(`{"model":"m","n":3,"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","required":["a"],"properties":{"a":{"$ref":"#"}}}}}],"messages":[{"role":"user","content":"use the tool in Paris and Rome"}]}`))
+	f.Add(uint8(0), []byte(`{"model":"m","tools":[{"type":"function","function":{"name":"f","parameters":{"type":"null","required":["city"],"properties":{"city":{"type":"string"}}}}}],"messages":[{"role":"user","content":"use the tool in Paris and in Rome"}]}`))
 	f.Add(uint8(5), []byte(`{"model":"m","max_tokens":9,"thinking":{"type":"enabled"},"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"x","signature":"y"}]}]}`))
 	s, err := sim.New(sim.Options{})
 	if err != nil {

@@ -94,8 +94,11 @@ func bySchema(raw json.RawMessage, g *gist, bare bool) string {
 	return string(out)
 }
 
-// resolve follows references and takes the parts of allOf together.
-func (w *writer) resolve(s *schema) *schema {
+// resolve follows references and takes the parts of allOf together. Parts cost
+// like values, so that a schema of which it is a part ends.
+func (w *writer) resolve(s *schema) *schema { return w.resolveAt(s, 0) }
+
+func (w *writer) resolveAt(s *schema, depth int) *schema {
 	for range maxSchemaDepth {
 		if s == nil || s.Ref == "" {
 			break
@@ -117,28 +120,33 @@ func (w *writer) resolve(s *schema) *schema {
 	all.AllOf = nil
 	all.Properties = maps.Clone(all.Properties)
 	for _, part := range s.AllOf {
-		if part == nil {
-			continue
+		if depth >= maxSchemaDepth || w.left <= 0 {
+			break
 		}
-		if part = w.resolve(part); part == nil {
-			continue
-		}
-		if all.Properties == nil {
-			all.Properties = map[string]*schema{}
-		}
-		maps.Copy(all.Properties, part.Properties)
-		all.Required = append(slices.Clone(all.Required), part.Required...)
-		if all.Type == nil {
-			all.Type = part.Type
-		}
-		if all.Enum == nil {
-			all.Enum = part.Enum
+		w.left--
+		if part = w.resolveAt(part, depth+1); part != nil {
+			all.add(part)
 		}
 	}
 	if len(all.Properties) == 0 {
 		all.Properties = nil
 	}
 	return &all
+}
+
+// add makes s what it and part are together.
+func (s *schema) add(part *schema) {
+	if s.Properties == nil && len(part.Properties) > 0 {
+		s.Properties = map[string]*schema{}
+	}
+	maps.Copy(s.Properties, part.Properties)
+	s.Required = append(slices.Clone(s.Required), part.Required...)
+	if s.Type == nil {
+		s.Type = part.Type
+	}
+	if s.Enum == nil {
+		s.Enum = part.Enum
+	}
 }
 
 // value returns what fits s.
@@ -215,9 +223,8 @@ func (w *writer) array(s *schema, name string, depth int) any {
 			w.g.core = offered[i]
 		}
 		v := w.value(s.Items, name, depth+1)
-		if text, ok := v.(string); ok && i < len(offered) && s.Items != nil && len(s.Items.Enum) == 0 && s.Items.Pattern == "" && s.Items.Format == "" {
+		if _, ok := v.(string); ok && i < len(offered) && s.Items != nil && len(s.Items.Enum) == 0 && s.Items.Pattern == "" && s.Items.Format == "" {
 			v = s.Items.text(offered[i])
-			_ = text
 		}
 		w.g.core = core
 		if s.Unique {
