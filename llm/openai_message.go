@@ -10,6 +10,9 @@ import (
 // beyond Text and Parts. Beside role and content, members that say nothing
 // (null, empty) are dropped: SDKs echo answers with them.
 func openAIRequestMessage(raw json.RawMessage) (m Message, names []string, err error) {
+	if m, ok := roleAndText(raw); ok {
+		return m, nil, nil
+	}
 	f, err := knownFields(raw)
 	if err != nil {
 		return m, nil, err
@@ -52,6 +55,31 @@ func openAIRequestMessage(raw json.RawMessage) (m Message, names []string, err e
 	names = append(names, more...)
 	slices.Sort(names)
 	return m, names, nil
+}
+
+// roleAndText reads the commonest message, of a role and one text, without a
+// map. ok is false for any other.
+func roleAndText(raw []byte) (m Message, ok bool) {
+	var had once
+	ok = walkObject(raw, func(key, value []byte) (ok bool) {
+		switch string(key) {
+		case `"role"`:
+			switch string(value) {
+			case `"user"`:
+				m.Role = RoleUser
+			case `"assistant"`:
+				m.Role = RoleAssistant
+			case `"system"`, `"developer"`:
+				m.Role = RoleSystem
+			}
+			return m.Role != "" && had.first(0)
+		case `"content"`:
+			m.Text, ok = unquote(value)
+			return ok && had.first(1)
+		}
+		return false
+	})
+	return m, ok && had.was(0) && had.was(1)
 }
 
 // openAIParts sets m.Parts from content and the other members, f, and names

@@ -27,7 +27,7 @@ func patched(raw []byte, set map[string][]byte) (out []byte, ok bool) {
 	out = append(make([]byte, 0, len(raw)+extra), '{')
 	done := make(map[string]bool, len(set))
 	ok = walkObject(raw, func(key, value []byte) bool {
-		name, _ := unquote(key)
+		name := nameOf(key)
 		if v, is := set[name]; is {
 			if done[name] || v == nil {
 				return true
@@ -37,6 +37,9 @@ func patched(raw []byte, set map[string][]byte) (out []byte, ok bool) {
 		out = append(append(append(appendComma(out), key...), ':'), value...)
 		return true
 	})
+	if len(done) == len(set) {
+		return append(out, '}'), ok
+	}
 	for _, k := range sortedKeys(asRaw(set)) {
 		if !done[k] && set[k] != nil {
 			out = rawField(out, k, set[k])
@@ -57,7 +60,7 @@ func asRaw(m map[string][]byte) map[string]json.RawMessage {
 // that is there twice it is the last, as with encoding/json.
 func member(raw []byte, name string) (value []byte) {
 	walkObject(raw, func(key, v []byte) bool {
-		if k, _ := unquote(key); k == name {
+		if keyIs(key, name) {
 			value = v
 		}
 		return true

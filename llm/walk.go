@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 )
@@ -21,14 +22,51 @@ func parseFields(raw []byte) (fields, error) {
 func knownFields(raw []byte) (fields, error) {
 	f := fields{}
 	ok := walkObject(raw, func(key, value []byte) bool {
-		name, _ := unquote(key)
-		f[name] = value
+		f[nameOf(key)] = value
 		return true
 	})
 	if !ok {
 		return nil, errors.New(cut(string(raw), 20) + " in place of an object")
 	}
 	return f, nil
+}
+
+// nameOf returns the name that key is, without allocating those that requests
+// have as a rule.
+func nameOf(key []byte) string {
+	switch string(key) {
+	case `"model"`:
+		return "model"
+	case `"messages"`:
+		return "messages"
+	case `"stream"`:
+		return "stream"
+	case `"stream_options"`:
+		return "stream_options"
+	case `"max_tokens"`:
+		return "max_tokens"
+	case `"max_completion_tokens"`:
+		return "max_completion_tokens"
+	case `"temperature"`:
+		return "temperature"
+	case `"tools"`:
+		return "tools"
+	case `"role"`:
+		return "role"
+	case `"content"`:
+		return "content"
+	}
+	name, _ := unquote(key)
+	return name
+}
+
+// keyIs reports whether key is name.
+func keyIs(key []byte, name string) bool {
+	if bytes.IndexByte(key, '\\') >= 0 {
+		k, _ := unquote(key)
+		return k == name
+	}
+	return len(key) >= 2 && string(key[1:len(key)-1]) == name
 }
 
 // walkObject calls f with each member of the object raw, the key still quoted,
