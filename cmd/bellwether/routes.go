@@ -27,7 +27,7 @@ type RouteConfig struct {
 	Prefer PreferConfig `yaml:"prefer"`
 	// Task is what the route is for, such as extraction: canaries of that task tell which target is best at it; see prefer.task. Default: none.
 	Task string `yaml:"task"`
-	// ShiftWhen holds limits of your own, beside the learned ones, on first_token, inter_token or total: a target over one yields to members of its tier that keep it. Such as {first_token: 2s}. Default: none.
+	// ShiftWhen holds limits of your own, beside the learned ones, on first_token, inter_token or total: a target whose median is over one yields to members of its tier, or else of later tiers, that keep it. Such as {first_token: 2s}. Default: none.
 	ShiftWhen map[bellwether.Signal]conf.Duration `yaml:"shift_when"`
 	// Rollout is the part of the traffic that follows the weights; the rest keeps the shares of the base weights: 10%, or 0.1. 0 is shadow mode: what would be done is shown, and nothing moves. Default 100%.
 	Rollout *Fraction `yaml:"rollout"`
