@@ -261,8 +261,10 @@ func (e *geminiEncoder) End(dst []byte, f Finish, u *Usage) []byte {
 	return append(appendGeminiTail(dst, u, e.model, e.id), "}\n\n"...)
 }
 
-// Error appends a bare body, as Google does: its own clients take a data line
-// with an error in it for an empty chunk.
+// Error appends the error as data, where today's clients look for it, and then
+// as a bare body, where older ones do, to whom the data is an empty chunk.
 func (e *geminiEncoder) Error(dst []byte, err *Error) []byte {
-	return append(append(dst, e.codec.EncodeError(err)...), "\n\n"...)
+	body := e.codec.EncodeError(err)
+	dst = append(append(append(dst, "data: "...), body...), "\n\n"...)
+	return append(append(dst, body...), "\n\n"...)
 }

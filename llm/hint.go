@@ -8,11 +8,12 @@ import (
 // Hint reports whether a field, as an [UnsupportedError] names it, is no part
 // of what is asked: whoever leaves it out gets an answer to the same question.
 // It says who asks, how the provider is to keep, cache, bill or pace it, how
-// long to think, or what another provider's model thought before.
+// long to think, what another provider's model thought before, or that a tool
+// failed, which its result says in words.
 func Hint(name string) bool {
 	if strings.HasPrefix(name, "messages[") {
 		_, part, _ := strings.Cut(name, "].")
-		return part == reasoningName || messageHint(part)
+		return part == reasoningName || part == errorName || messageHint(part)
 	}
 	switch name {
 	case "output_config.format":

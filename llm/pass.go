@@ -76,7 +76,7 @@ func (c openAI) pass(e Endpoint, r Request) ([]byte, bool) {
 	}
 	field := maxTokensField(e, r.Model)
 	for _, other := range []string{"max_tokens", "max_completion_tokens"} {
-		if other != field && !isNull(member(r.Body, other)) {
+		if r.MaxTokens > 0 && other != field && !isNull(member(r.Body, other)) {
 			return nil, false // to be said by the other name
 		}
 	}

@@ -52,7 +52,7 @@ func TestARequestOfTheSameDialectIsSentAsItCame(t *testing.T) {
 func TestSchemasOfGooglesOwnFormBecomeJSONSchemas(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"type":"OBJECT","properties":{"a":{"type":"STRING","nullable":true,"enum":["x"],"format":"enum"},"b":{"type":"ARRAY","items":{"type":"INTEGER"},"minItems":"1"}},"required":["a"],"propertyOrdering":["a","b"]}`: `{"properties":{"a":{"enum":["x",null],"type":["string","null"]},"b":{"items":{"type":"integer"},"minItems":1,"type":"array"}},"required":["a"],"type":"object"}`,
-		`{"anyOf":[{"type":"NUMBER"},{"type":"BOOLEAN"}],"description":"d","example":1}`:                                                                                                                                 `{"anyOf":[{"type":"number"},{"type":"boolean"}],"description":"d","examples":[1]}`,
+		`{"anyOf":[{"type":"NUMBER"},{"type":"BOOLEAN"}],"description":"d","example":1}`: `{"anyOf":[{"type":"number"},{"type":"boolean"}],"description":"d","examples":[1]}`,
 		`{"type":"string"}`: `{"type":"string"}`,
 		`{"type":"BLOB"}`:   "", `{"type":"OBJECT","x":1}`: "", `{"items":7}`: "", `{"minItems":"many"}`: "",
 	} {
@@ -97,7 +97,7 @@ func TestKindredFieldsAreTranslated(t *testing.T) {
 }
 
 func TestHintsCanBeLeftOutAndQuestionsCannot(t *testing.T) {
-	for name, want := range map[string]bool{"user": true, "metadata.x": true, "reasoning_effort": true, "messages[3].reasoning": true, "messages[0].content.cache_control": true,
+	for name, want := range map[string]bool{"user": true, "metadata.x": true, "reasoning_effort": true, "messages[3].reasoning": true, "messages[3].tool_result.is_error": true, "messages[0].content.cache_control": true,
 		"output_config.effort": true, "output_config.format": false, "n": false, "seed": false, "tools": false, "messages[0].content.document": false, "previous_response_id": false, "prefill": false} {
 		if Hint(name) != want {
 			t.Errorf("Hint(%q) = %v", name, !want)
