@@ -33,8 +33,10 @@ func (rt *Router) endpoints(mux *http.ServeMux) {
 		mux.HandleFunc("GET "+version+"/models", rt.listed)
 		mux.HandleFunc("GET "+version+"/models/{model...}", rt.listed)
 	}
-	mux.HandleFunc("GET /openai/v1/models", rt.listed)
-	mux.HandleFunc("GET /openai/v1/models/{model...}", rt.listed)
+	for _, layout := range []string{"/openai", "/openai/v1"} { // Azure's, older and newer
+		mux.HandleFunc("GET "+layout+"/models", rt.listed)
+		mux.HandleFunc("GET "+layout+"/models/{model...}", rt.listed)
+	}
 	for _, head := range []string{"/v1", "/openai/v1"} {
 		mux.HandleFunc("GET "+head+"/responses/{id}", rt.guard(f.responses, scopeChat, rt.response))
 		mux.HandleFunc("GET "+head+"/responses/{id}/input_items", rt.guard(f.responses, scopeChat, rt.inputItems))
