@@ -97,7 +97,7 @@ func (g *grouping) providers(members []int, least int) bool {
 // has, at most mostAsked in all.
 func (e *Engine) askSiblings(t *target, hyp int) {
 	asked := 0
-	for i := len(t.groups) - 1; i > 0 && asked < mostAsked; i-- {
+	for i := 1; i < len(t.groups) && asked < mostAsked; i++ {
 		if o := e.sibling(t, i); o != nil {
 			o.askedAt, o.look.ask = e.now, e.questionFor(o, t, hyp)
 			asked++
@@ -108,7 +108,7 @@ func (e *Engine) askSiblings(t *target, hyp int) {
 }
 
 const (
-	mostAsked = 4
+	mostAsked = 6
 	askedTime = 15e9 // nanoseconds for which an unanswered question stands
 )
 
