@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { BEHIND, start } from './harness.js'
 import { faults } from './conducts.js'
-import { differing, failed, known, unused } from './differences.js'
+import { differing, documented, failed, known, table, unused, write } from './differences.js'
 import { cases, placeOf, scopeOf, scopes } from './places.js'
 
 const through = process.env.COUNTERPARTS_DIRECT_ONLY ? [] : BEHIND
@@ -26,6 +26,11 @@ describe('official clients', { concurrency: atOnce }, () => {
 })
 
 test('every known difference is one', { skip: through.length === 0 }, () => assert.deepEqual(unused(), []))
+
+test('docs/dialects.md has the known differences; COUNTERPARTS_UPDATE=1 writes them', () => {
+  if (process.env.COUNTERPARTS_UPDATE) write()
+  assert.equal(documented(), table())
+})
 
 async function agree(client, conduct, behind, direct) {
   const found = await seenAt(client, conduct, behind).then((routed) => differing(direct, routed), failed)

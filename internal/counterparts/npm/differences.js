@@ -19,7 +19,7 @@ export function differing(direct, routed, path = '') {
 
 // known reports whether a row speaks of a difference d.
 export function known(client, conduct, behind, d) {
-  const row = rows.find((r) => fits(r.clients, client.name) && fits(r.fronts, client.front, true) && fits(r.behind, behind, true) &&
+  const row = rows.find((r) => fits(r.clients, client.name) && fits(r.fronts, client.front, true) && fits(r.behind, behind, true) && (!r.other || house(client.front) !== house(behind)) &&
     fits(r.conducts, conduct.name) && fits(r.paths, d.path) && as(r.routed, d))
   if (row) used.add(row.id)
   return !!row
@@ -27,6 +27,9 @@ export function known(client, conduct, behind, d) {
 
 // fits reports whether a list has a name, or the beginning of one; no list has all.
 const fits = (list, name, whole) => !list || list.some((x) => (whole ? name === x : name.startsWith(x)))
+
+// house is whose words a protocol's are.
+const house = (protocol) => (protocol === 'azure' ? 'openai' : protocol)
 
 // as reports whether what is seen through the router is what a row says of the
 // place: the same value, or a text that holds its words.
@@ -36,10 +39,23 @@ const as = (routed, d) => routed?.[d.path] === undefined || isDeepStrictEqual(ro
 // unused lists the rows that no difference was found for.
 export const unused = () => rows.filter((r) => !used.has(r.id)).map((r) => r.id)
 
+const page = new URL('../../../docs/dialects.md', import.meta.url)
+const head = '<!-- npm differences: written by a test, see internal/counterparts/npm -->\n', end = '\n<!-- end of npm differences -->'
+
+// documented returns the table that the documentation has now.
+export function documented() {
+  const text = fs.readFileSync(page, 'utf8')
+  const from = text.indexOf(head), to = text.indexOf(end)
+  return from < 0 || to < 0 ? '' : text.slice(from + head.length, to)
+}
+
+// write puts the table into the documentation, where its marks are.
+export const write = () => fs.writeFileSync(page, fs.readFileSync(page, 'utf8').replace(head + documented() + end, () => head + table() + end))
+
 const cell = (list) => (list ? list.join(', ') : 'every')
 
 // table is the rows as the documentation shows them.
 export const table = () => [
   '| client | behind | conduct | what is otherwise | why |', '|---|---|---|---|---|',
-  ...rows.map((r) => `| ${r.clients ? cell(r.clients) : r.fronts ? `of ${cell(r.fronts)}` : 'every'} | ${cell(r.behind)} | ${cell(r.conducts)} | ${r.what} | ${r.why} |`),
+  ...rows.map((r) => `| ${r.clients ? cell(r.clients) : r.fronts ? `of ${cell(r.fronts)}` : 'every'} | ${r.other ? 'of another dialect' : cell(r.behind)} | ${cell(r.conducts)} | ${r.what} | ${r.why} |`),
 ].join('\n')

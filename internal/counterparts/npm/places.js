@@ -16,7 +16,7 @@ const slug = (s) => s.toLowerCase().replace(/[^a-z0-9]+/g, '-')
 // scopeOf names what one client asks of one target in one conduct, and nobody else.
 export function scopeOf(client, conduct, behind) {
   const id = [conduct.model ?? client.family, slug(client.name), slug(conduct.name), behind ?? 'direct'].join('.')
-  return { id, model: `${conduct.model ?? id}?first_token=1ms&inter_token=0ms${conduct.options ?? ''}`, behind, ways: conduct.ways, fault: conduct.fault }
+  return { id, model: `${conduct.model ?? id}?first_token=1ms&inter_token=${conduct.gap ?? '0ms'}`, behind, ways: conduct.ways, fault: conduct.fault }
 }
 
 // cases are all clients with all conducts that they are capable of.

@@ -3,6 +3,7 @@
 // WAYS (joined by "+") done to the answer. It remembers for each scope the last
 // request that came in.
 import http from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import zlib from 'node:zlib'
 
 export const EMOJI = 'Pa🎉🇫🇷é日本ris'
@@ -77,7 +78,7 @@ async function writeIn(sink, res, bytes, ways, zipped) {
     if (bytes[i] < 0x80 || from === i) continue // only within a character
     sink.write(bytes.subarray(from, i))
     from = i
-    await new Promise((resolve) => setTimeout(resolve, 1))
+    await sleep(1)
   }
   sink.write(bytes.subarray(from))
 }
@@ -91,6 +92,7 @@ async function relayEvents(answer, write, ways, path) {
       if (ways.has('comments')) await write(comment(path, sent))
       await write(unknownEvent(emoji(event, ways), ways) + '\n\n')
       if (says(event) && ++sent === 3 && ways.has('error')) {
+        await sleep(250) // so that what stands before it has reached the caller
         await write(inBandError(path))
         return
       }
