@@ -14,6 +14,7 @@ import (
 
 	"github.com/bellwether-llm/bellwether/api"
 	"github.com/bellwether-llm/bellwether/api/client"
+	"github.com/bellwether-llm/bellwether/internal/filelock"
 	"github.com/bellwether-llm/bellwether/probes"
 	"github.com/bellwether-llm/bellwether/probes/spool"
 )
@@ -68,7 +69,11 @@ func newAgent(cfg Config, log *slog.Logger) (_ *agent, err error) {
 	if a.guard, err = probes.NewGuard(identity, probes.GuardOptions{Controls: cfg.Probing.Controls, Proxy: http.ProxyFromEnvironment, Log: log}); err != nil {
 		return nil, err
 	}
-	if a.spool, err = spool.Open(a.cfg.Spool.Dir, spool.Options{MaxBytes: a.cfg.Spool.MaxBytes}); err != nil {
+	a.spool, err = spool.Open(a.cfg.Spool.Dir, spool.Options{MaxBytes: a.cfg.Spool.MaxBytes})
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, fmt.Errorf("agent.spool: %s is in use by another agent: stop that one, or set spool.dir to another folder", a.cfg.Spool.Dir)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("agent.spool: %w", err)
 	}
 	defer func() {

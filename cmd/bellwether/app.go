@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"github.com/bellwether-llm/bellwether/alerting/webhook"
 	"github.com/bellwether-llm/bellwether/api"
 	"github.com/bellwether-llm/bellwether/internal/conf"
+	"github.com/bellwether-llm/bellwether/internal/filelock"
 	"github.com/bellwether-llm/bellwether/internal/id"
 	"github.com/bellwether-llm/bellwether/probes"
 	"github.com/bellwether-llm/bellwether/router"
@@ -41,6 +43,7 @@ type app struct {
 	prober    *probes.Prober
 	guard     *probes.Guard  // doubts the prober
 	ledger    *probes.Ledger // what suspicion may spend
+	locked    *os.File       // so that no other server has the ledger
 	bulletins *probes.Bulletins
 	scheduler *probes.Scheduler
 	alerts    *alerts
@@ -141,6 +144,9 @@ func (a *app) Close() {
 		if err := a.ledger.Close(); err != nil {
 			a.log.Error("close the ledger of suspicion", "err", err)
 		}
+	}
+	if a.locked != nil {
+		_ = a.locked.Close() // nothing was written to it
 	}
 	if a.store != nil {
 		if err := a.store.Close(); err != nil {
@@ -273,12 +279,28 @@ func (a *app) startProbing(cfg Config, warmup bool) error {
 	if err != nil {
 		return fmt.Errorf("probing: %w", err)
 	}
-	if a.ledger, err = probes.OpenLedger(filepath.Join(filepath.Dir(cfg.Store.File()), ledgerFile), cfg.Probing, a.log); err != nil {
-		return fmt.Errorf("probing: %w", err)
+	if err := a.openLedger(filepath.Join(filepath.Dir(cfg.Store.File()), ledgerFile), cfg.Probing); err != nil {
+		return err
 	}
 	a.scheduler, err = probes.NewScheduler(jobs, a.guard, a.pipeline.Observed,
 		probes.SchedulerOptions{Probing: cfg.Probing, Warmup: warmup, Ledger: a.ledger, Log: a.log})
 	return err
+}
+
+// openLedger opens the ledger of suspicion for this process alone: what two
+// wrote over each other would bound neither.
+func (a *app) openLedger(file string, p probes.Probing) (err error) {
+	a.locked, err = filelock.Take(file + ".lock")
+	if errors.Is(err, filelock.ErrHeld) {
+		return fmt.Errorf("probing: %s is in use by another server: stop that one, or set store.dsn to a file in another folder", file)
+	}
+	if err == nil {
+		a.ledger, err = probes.OpenLedger(file, p, a.log)
+	}
+	if err != nil {
+		return fmt.Errorf("probing: %w", err)
+	}
+	return nil
 }
 
 // channels returns the alert channels that the config sets up.
