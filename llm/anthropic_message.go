@@ -71,7 +71,7 @@ func anthropicParts(raw []byte) (parts []Part, names []string) {
 		f := object(e)
 		kind, _ := unquote(f["type"])
 		part, known := anthropicPart(kind, f)
-		allowed := map[string]string{"text": "text", "image": "source", "tool_use": "id name input caller",
+		allowed := map[string]string{"text": "text", "image": "source", "document": "source", "tool_use": "id name input caller",
 			"tool_result": "tool_use_id content is_error", "thinking": "thinking signature", "redacted_thinking": "data"}[kind]
 		beyond := ""
 		for k, v := range f {
@@ -102,6 +102,10 @@ func anthropicPart(kind string, f fields) (p Part, ok bool) {
 		p.Text, ok = unquote(f["thinking"])
 	case "redacted_thinking":
 		p.Kind, ok = PartReasoning, true
+	case "document":
+		if i := anthropicImage(object(f["source"])); i != nil && i.MIME == pdf {
+			return Part{Kind: PartDocument, Image: i}, i.Data != ""
+		}
 	case "image":
 		p.Kind = PartImage
 		p.Image = anthropicImage(object(f["source"]))
@@ -199,6 +203,9 @@ func appendBlockParts(b []byte, parts []Part) []byte {
 			b = append(b, `,"signature":""}`...)
 		case PartImage:
 			b = append(appendComma(b), `{"type":"image","source":`...)
+			b = append(appendSource(b, p.Image), '}')
+		case PartDocument:
+			b = append(appendComma(b), `{"type":"document","source":`...)
 			b = append(appendSource(b, p.Image), '}')
 		case PartToolCall:
 			c := *p.Call

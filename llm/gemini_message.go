@@ -120,7 +120,10 @@ func geminiPartOf(f fields) (p Part, used []string, ok bool) {
 	if in, is := member("inlineData", "inline_data"); is {
 		p.Kind = PartImage
 		p.Image = imageAt("data:" + either(in, "mimeType", "mime_type") + ";base64," + either(in, "data"))
-		return p, used, p.Image != nil && strings.HasPrefix(p.Image.MIME, "image/") && onlyKeys(in, "mimeType", "mime_type", "data")
+		if p.Image != nil && p.Image.MIME == pdf {
+			p.Kind = PartDocument
+		}
+		return p, used, p.Image != nil && (p.Kind == PartDocument || strings.HasPrefix(p.Image.MIME, "image/")) && onlyKeys(in, "mimeType", "mime_type", "data")
 	}
 	if in, is := member("fileData", "file_data"); is {
 		url := either(in, "fileUri", "file_uri")
@@ -232,7 +235,7 @@ func appendGeminiPart(b []byte, p Part, unsigned *bool) []byte {
 		}
 		*unsigned = false
 		return appendFunctionCall(b, c)
-	case PartImage:
+	case PartImage, PartDocument:
 		if p.Image.URL != "" {
 			b = strField(append(b, `{"fileData":{`...), "mimeType", p.Image.MIME)
 			return append(strField(b, "fileUri", p.Image.URL), "}}"...)

@@ -150,6 +150,14 @@ func openAIContent(raw []byte) (parts []Part, names []string) {
 			if image != nil {
 				parts = append(parts, Part{Kind: PartImage, Image: image})
 			}
+		case kind == "file":
+			in := object(f["file"])
+			p, ok := documentAt(either(in, "file_data"))
+			if !ok || !onlyKeys(f, "type", "file") || !onlyKeys(in, "file_data", "filename") {
+				names = append(names, "content.file")
+				return true
+			}
+			parts = append(parts, p)
 		default:
 			names = append(names, "content."+kind)
 		}
@@ -238,6 +246,11 @@ func appendOpenAIContent(b []byte, parts []Part) []byte {
 	b = append(b, '[')
 	for _, p := range parts {
 		b = append(appendComma(b), '{')
+		if p.Kind == PartDocument {
+			b = strField(append(b, `"type":"file","file":{`...), "filename", documentName)
+			b = append(strField(b, "file_data", p.Image.url()), "}}"...)
+			continue
+		}
 		if p.Kind == PartImage {
 			b = append(b, `"type":"image_url","image_url":{`...)
 			b = append(strField(b, "url", p.Image.url()), "}}"...)

@@ -108,6 +108,8 @@ func (m Message) unsayable(p Protocol, foreign bool, head string) []string {
 			name = reasoningName
 		case part.Kind == PartImage && m.Role != RoleUser:
 			name = "content.image"
+		case part.Kind == PartDocument && m.Role != RoleUser:
+			name = "content.document"
 		case part.Kind == PartImage && p == Gemini && part.Image.MIME == "":
 			name = "content.image_url" // its type is not to be guessed
 		case part.Kind == PartToolResult:
@@ -250,6 +252,11 @@ func (p Part) validate(role string) error {
 			return errors.New("an image needs its type and data, or a URL")
 		}
 		return nil
+	case PartDocument:
+		if p.Image == nil || p.Image.Data == "" || p.Image.MIME != pdf {
+			return errors.New("a document needs its data, as PDF")
+		}
+		return nil
 	case PartToolCall:
 		if p.Call == nil || p.Call.Name == "" || role != RoleAssistant {
 			return errors.New("a tool call needs a name, and is the assistant's")
@@ -323,6 +330,19 @@ func imageAt(s string) *Image {
 	}
 	return nil
 }
+
+// pdf is the type of the documents that all dialects of chats take.
+const pdf = "application/pdf"
+
+// documentAt reads a PDF's data URI; ok is false for any other.
+func documentAt(s string) (Part, bool) {
+	i := imageAt(s)
+	return Part{Kind: PartDocument, Image: i}, i != nil && i.MIME == pdf && i.Data != ""
+}
+
+// documentName is a document's where the protocol wants a name: the caller's
+// is not kept.
+const documentName = "document.pdf"
 
 // url is the opposite of [imageAt].
 func (i *Image) url() string {

@@ -194,6 +194,9 @@ func appendItems(b []byte, m Message) []byte {
 		case PartImage:
 			content = append(listed(content), `{"type":"input_image","detail":"auto"`...)
 			content = append(strField(content, "image_url", p.Image.url()), '}')
+		case PartDocument:
+			content = strField(append(listed(content), `{"type":"input_file"`...), "filename", documentName)
+			content = append(strField(content, "file_data", p.Image.url()), '}')
 		case PartToolCall:
 			b = appendFunctionItem(appendComma(b), "", *p.Call)
 		case PartReasoning:

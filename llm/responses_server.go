@@ -235,6 +235,13 @@ func responsesContent(raw []byte) (parts []Part, names []string) {
 				return true
 			}
 			parts = append(parts, Part{Kind: PartImage, Image: image})
+		case "input_file":
+			p, ok := documentAt(either(f, "file_data"))
+			if !ok || !onlyKeys(f, "type", "file_data", "filename") {
+				names = append(names, "content.input_file")
+				return true
+			}
+			parts = append(parts, p)
 		default:
 			names = append(names, "content."+kind)
 		}

@@ -91,6 +91,7 @@ type PartKind string
 const (
 	PartText       PartKind = "text"
 	PartImage      PartKind = "image"
+	PartDocument   PartKind = "document"    // a PDF by its bytes, in Image
 	PartToolCall   PartKind = "tool_call"   // of an assistant
 	PartToolResult PartKind = "tool_result" // what the caller answers to a call
 	PartReasoning  PartKind = "reasoning"   // of an assistant; never told to another provider
@@ -100,7 +101,7 @@ const (
 type Part struct {
 	Kind  PartKind
 	Text  string    // of a text, reasoning or result
-	Image *Image    // of an image
+	Image *Image    // of an image or a document
 	Call  *ToolCall // of a call; of a result its ID and, where known, Name
 	Error bool      // of a result: the tool did not succeed
 }
