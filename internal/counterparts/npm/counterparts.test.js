@@ -20,7 +20,7 @@ describe('official clients', { concurrency: atOnce }, () => {
     test(`${client.name}: ${conduct.name}`, { timeout: 50_000 }, async (t) => {
       const direct = await seenAt(client, conduct)
       conduct.check(direct, client)
-      for (const behind of through) await t.test(`through the router to ${behind}`, () => agree(client, conduct, behind, direct))
+      for (const behind of through) await t.test(`${client.name}: ${conduct.name}: through the router to ${behind}`, () => agree(client, conduct, behind, direct))
     })
   }
 })
