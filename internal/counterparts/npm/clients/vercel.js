@@ -13,6 +13,9 @@ function errorOf(err) {
   }
 }
 
+// Anthropic's tools are asked for without eager_input_streaming: with it, or
+// with anything else beside a tool's name, description, schema and strictness,
+// llm does not read a tool as one.
 function params(model, q) {
   const content = [{ type: 'text', text: q.text }]
   if (q.image) content.unshift({ type: 'image', image: `data:image/png;base64,${q.image}` })
