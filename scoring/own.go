@@ -157,7 +157,8 @@ func (t *target) pacedRun(p *stream) float64 {
 		return t.lnRun
 	}
 	// Before an hour is known, the norm is what was seen of it.
-	return max(leastRun, t.lnRun+math.Log(seconds(t.interval)*p.n/max(p.norm, 60)))
+	// Whole nats, lest a pace that moves has thresholds solved again and again.
+	return max(leastRun, math.Ceil(t.lnRun+math.Log(seconds(t.interval)*p.n/max(p.norm, 60))))
 }
 
 // hypothesis names hypothesis i of t: "gpu_memory up".

@@ -263,7 +263,7 @@ func (t *target) trafficPrior(s *series) prior {
 }
 
 const (
-	neverBetter = .2  // chance at which a stream may have begun as it is now
+	neverBetter = .3  // chance at which a stream may have begun as it is now
 	startWorth  = 100 // calls that its first ones are then worth
 )
 

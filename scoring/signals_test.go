@@ -112,8 +112,9 @@ func TestWorseRatingsDegradeATargetWhateverIsUsual(t *testing.T) {
 		if n := w.alarms(); n > 1 {
 			t.Fatalf("%v of the ratings are usually bad: %+v", usual, w.changes)
 		}
+		w.changes = nil
 		n := 0
-		for ; n < 900 && w.state(us).Severity() == 0; n++ {
+		for ; n < 900 && w.alarms() == 0; n++ {
 			w.run(2 * time.Second)
 			rate(min(.8, 4*usual))
 		}
@@ -155,7 +156,7 @@ func TestASignalOfTheUsersOwnIsScoredAsDeclared(t *testing.T) {
 		t.Errorf("less memory and more success are called a fault: %+v", w.changes)
 	}
 	n := 0
-	for ; n < 60 && w.state(us).Severity() == 0; n++ {
+	for ; n < 60 && w.alarms() == 0; n++ {
 		send(.6, .7)
 	}
 	a := w.assess(us)
