@@ -79,11 +79,10 @@ func (r *Request) dropPart(name string) bool {
 		return false
 	}
 	_, part, _ := strings.Cut(name, "].")
-	m := &r.Messages[i]
 	switch {
 	case part == reasoningName:
 		r.Messages = slices.Clone(r.Messages)
-		m = &r.Messages[i]
+		m := &r.Messages[i]
 		m.Raw = nil
 		m.Parts = slices.DeleteFunc(slices.Clone(m.Parts), func(p Part) bool { return p.Kind == PartReasoning })
 		if len(m.Parts) == 0 {
@@ -92,7 +91,7 @@ func (r *Request) dropPart(name string) bool {
 		return true
 	case part == errorName:
 		r.Messages = slices.Clone(r.Messages)
-		m = &r.Messages[i]
+		m := &r.Messages[i]
 		m.Parts = slices.Clone(m.Parts)
 		for j := range m.Parts {
 			m.Parts[j].Error = false
