@@ -117,6 +117,7 @@ func (g *Guard) Probe(ctx context.Context, j Job) bellwether.Observation {
 	now := time.Now()
 	if silent(&o) && ctx.Err() == nil {
 		g.ask(ctx, now.Add(-controlFresh))
+		g.vouch(&o)
 	} else if o.Status != 0 {
 		g.heard(began)
 	}
@@ -124,6 +125,40 @@ func (g *Guard) Probe(ctx context.Context, j Job) bellwether.Observation {
 		o.Doubtful = why
 	}
 	return o
+}
+
+// The signals that tell scoring, beside a probe that nothing came back of, how
+// many controls answered at that moment and how many did not: where all do,
+// even many providers that fall silent at once are not our own network's fault.
+const (
+	controlsAnswered bellwether.Signal = "controls.answered"
+	controlsFailed   bellwether.Signal = "controls.failed"
+)
+
+// longFailed is after how many failures in a row a control is taken for one
+// that is wrong itself, and is not counted as failed.
+const longFailed = 20
+
+// vouch notes in o what the controls said.
+func (g *Guard) vouch(o *bellwether.Observation) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	answered, failed := 0, 0
+	for _, c := range g.health.Controls {
+		switch {
+		case c.OK:
+			answered++
+		case c.Failures <= longFailed:
+			failed++
+		}
+	}
+	if answered+failed == 0 {
+		return
+	}
+	if o.Signals == nil {
+		o.Signals = map[bellwether.Signal]float64{}
+	}
+	o.Signals[controlsAnswered], o.Signals[controlsFailed] = float64(answered), float64(failed)
 }
 
 // silent reports whether nothing at all came back over HTTP.

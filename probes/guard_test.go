@@ -50,6 +50,8 @@ func TestAFailureAsksTheControlsBeforeItIsBelieved(t *testing.T) {
 		}
 		if o := g.Probe(t.Context(), probes.Job{}); o.Doubtful != "" {
 			t.Errorf("while the controls answer, a failure is doubted: %q", o.Doubtful)
+		} else if o.Signals["controls.answered"] != 2 || o.Signals["controls.failed"] != 0 {
+			t.Errorf("two controls answered beside it, said: %v", o.Signals)
 		}
 		c.out.Store(true)
 		time.Sleep(2 * time.Second)
@@ -91,6 +93,9 @@ func TestOneControlThatAnswersIsEnough(t *testing.T) {
 	o := g.Probe(t.Context(), probes.Job{})
 	if h := g.Health(); o.Doubtful != "" || h.Controls[0].OK || !h.Controls[1].OK || h.Controls[0].Error == "" {
 		t.Errorf("doubtful %q, controls %+v", o.Doubtful, h.Controls)
+	}
+	if o.Signals["controls.answered"] != 1 || o.Signals["controls.failed"] != 1 {
+		t.Errorf("one of two controls answered, said: %v", o.Signals)
 	}
 }
 

@@ -195,6 +195,7 @@ func (c *coder) places(e *Engine, vs *[]*vantage) {
 		c.drag(e, &v.drag)
 		c.i64(&v.from)
 		c.i64(&v.failedAt)
+		c.f64(&v.vouched)
 		k := c.count(len(e.providers), 1<<16)
 		for j := 0; j < k && c.err == nil; j++ {
 			c.run(e, v, j)

@@ -66,3 +66,43 @@ func TestTimingDoubtsLeaveErrorsCounting(t *testing.T) {
 		}
 	}
 }
+
+// lost fails o before HTTP, with what the prober's controls said at that moment.
+func lost(o *bellwether.Observation, answered, failed float64) {
+	fails(o, bellwether.ConnectError, 0)
+	o.Signals = map[bellwether.Signal]float64{"controls.answered": answered, "controls.failed": failed}
+}
+
+func TestControlsThatAnswerLeaveAnOutageOfAllProvidersToThem(t *testing.T) {
+	t.Parallel()
+	w := warm(t, 5*time.Second, nil)
+	w.fault = func(_ *world, _ bellwether.Target, o *bellwether.Observation) { lost(o, 2, 0) }
+	w.run(90 * time.Second)
+	for _, tgt := range w.config.Targets {
+		if a := w.assess(tgt.ID); a.State != bellwether.Down || a.Cause == bellwether.CauseVantage {
+			t.Errorf("%s, though controls answer: %s, cause %s", tgt.ID, a.State, a.Cause)
+		}
+	}
+	if m := w.routes["chat"].Mode; m == bellwether.ModeFrozen {
+		t.Error("weights are frozen though controls answer")
+	}
+}
+
+func TestControlsThatAnswerInPartVouchForNothing(t *testing.T) {
+	t.Parallel()
+	w := warm(t, 5*time.Second, nil)
+	n := 0
+	w.fault = func(_ *world, _ bellwether.Target, o *bellwether.Observation) {
+		if n++; n%2 == 0 {
+			lost(o, 1, 1)
+		} else {
+			lost(o, 2, 0)
+		}
+	}
+	w.run(5 * time.Minute)
+	for _, tgt := range w.config.Targets {
+		if a := w.assess(tgt.ID); a.State.Severity() > 0 || a.Cause != bellwether.CauseVantage {
+			t.Errorf("%s, though half of the controls fail: %s, cause %s", tgt.ID, a.State, a.Cause)
+		}
+	}
+}

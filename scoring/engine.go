@@ -193,6 +193,7 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 	}
 	v := e.at(o.Vantage)
 	v.see(t, at, reached(o), t.patience())
+	v.hear(o)
 	spoiled := m.Availability != bellwether.Good && spoilt(o)
 	e.doubtVantage(v, t, spoiled && !reached(o) && offline(o), at)
 	if v.fault || spoiled {
@@ -208,6 +209,9 @@ func (e *Engine) observeProbe(t *target, o *bellwether.Observation, at, end int6
 		t.localAt, e.localAt = e.now, e.now
 		e.suspect(t)
 		e.askControl()
+		if v.cleared() {
+			e.scoreHeld(t, func(h held) bool { return h.vantage == v.name })
+		}
 		return
 	}
 	if reached(o) {

@@ -22,7 +22,10 @@ type vantage struct {
 	// was for a while.
 	from     int64 // when it began; 0: none is
 	failedAt int64 // the last such call
-	drag     drag
+	// vouched is what the controls' answers beside such calls say against a fault
+	// of the vantage, in nats, in this episode.
+	vouched float64
+	drag    drag
 }
 
 // localRun is what calls to one provider say for a fault of the vantage, in
@@ -41,6 +44,10 @@ const (
 	doubtPrior        = 0.7       // one provider at fault is twice as likely: ln(.2/.1)
 	faultNats         = 2.2       // a fault begins above; it ends below 0
 	trustNats         = -3.0      // below, a failure is its provider's
+	lostWhole         = 0.66      // a call lost beside controls that answer: ln(.97/.5), its provider's for sure or half of ours
+	controlGot        = 0.69      // each control's answer where half is lost: ln 2
+	mostControlsHeard = 4         // that one call brings to bear
+	mostVouched       = 900.0     // more than all providers may hold together
 	mostHeld          = 16
 	mostVantages      = 64
 	recentVantage     = 600e9 // and three intervals: silent for longer, a vantage or a provider at it is not asked
@@ -100,7 +107,7 @@ func (v *vantage) see(t *target, at int64, answered bool, pause int64) {
 	run := &v.runs[t.provider]
 	run.seenAt = max(run.seenAt, at)
 	if v.from != 0 && at-v.failedAt > pause {
-		v.from = 0
+		v.from, v.vouched = 0, 0
 		for p := range v.runs {
 			v.runs[p].half, v.runs[p].all = 0, 0
 		}
@@ -130,14 +137,38 @@ func (v *vantage) doubt() float64 {
 		all += r.all
 		most = math.Max(most, math.Max(r.half, r.all))
 	}
-	return math.Max(half, all) - most - doubtPrior
+	return math.Max(half, all) - most - doubtPrior - v.vouched
 }
+
+// hear takes what the prober's controls said beside a call that nothing came back
+// of: hosts of other owners that all answered prove the path, one that did not
+// takes back what they proved. Without a word of them nothing changes.
+func (v *vantage) hear(o *bellwether.Observation) {
+	switch answered := o.Signals[controlsAnswered]; {
+	case reached(o):
+	case o.Signals[controlsFailed] > 0 || offline(o):
+		v.vouched = 0
+	case answered > 0:
+		v.vouched = math.Min(mostVouched, v.vouched+lostWhole+controlGot*math.Min(answered, mostControlsHeard))
+	}
+}
+
+// The names under which a prober says how many of its controls answered, and
+// did not, beside a call that nothing came back of.
+const (
+	controlsAnswered bellwether.Signal = "controls.answered"
+	controlsFailed   bellwether.Signal = "controls.failed"
+)
+
+// cleared reports whether the controls vouch for v so much that failures are
+// their providers', though several fail at once.
+func (v *vantage) cleared() bool { return v.vouched > 0 && v.doubt() <= trustNats }
 
 // trusted reports whether all providers but the one that explains most have
 // answered as often in a row as counts, so that no fault of the vantage is left to
 // think of. Those that were not asked lately do not matter.
 func (v *vantage) trusted(lately int64) bool {
-	if v.from == 0 {
+	if v.from == 0 || v.cleared() {
 		return true
 	}
 	most := 0
