@@ -54,7 +54,15 @@ func bounded(x, usual float64) float64 {
 // chances returns the probabilities that a fault begins, and that one ends,
 // within gap seconds.
 func (t *target) chances(gap float64, set *settings) (begin, end float64) {
-	return -math.Expm1(-gap / t.life.between(set)), -math.Expm1(-gap / t.life.toRepair(set))
+	return soon(gap / t.life.between(set)), soon(gap / t.life.toRepair(set))
+}
+
+// soon is 1 - exp(-x), to a millionth of itself.
+func soon(x float64) float64 {
+	if x < 1e-3 {
+		return x - x*x/2
+	}
+	return -math.Expm1(-x)
 }
 
 func (c *coder) life(l *life) {

@@ -58,7 +58,7 @@ func (t *target) spend(at int64, answered bool) {
 	}
 	l.credit = clip(math.Max(0, l.credit), t.full())
 	if t.verdict == bellwether.Healthy {
-		keep := math.Exp(-gap / lookMemory)
+		keep := 1 - gap/lookMemory
 		l.usual = l.usual*keep + passed
 		l.extra = l.extra*keep + 1 - passed
 	}
