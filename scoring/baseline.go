@@ -7,7 +7,7 @@ import (
 
 const (
 	ringMost     = 256 // samples that may wait in quarantine
-	refreshEvery = 64
+	refreshEvery = 128
 )
 
 // sample is a measured value waiting in quarantine.
@@ -190,7 +190,7 @@ func (m *measure) accept(k kind, s sample) {
 
 // follow moves level and anchor by a healthy sample.
 func (m *measure) follow(k kind, s sample, healthy float64) {
-	alpha := max(1/float64(m.accepted+1), 1-math.Exp2(-healthy/levelHalfLife))
+	alpha := max(1/float64(m.accepted+1), 1-math.Exp(-healthy*(math.Ln2/levelHalfLife)))
 	step := alpha * clip(s.z-m.season.at(s.at)-m.level, 2*m.sigma)
 	if k < kindsShown && m.drift() != 0 {
 		step = clip(step, driftPace*healthy/3600)

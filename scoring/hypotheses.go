@@ -124,6 +124,12 @@ var spans = [families][2]int{
 // magnitude.
 func (f family) span() (first, last int) { return spans[f][0], spans[f][1] }
 
+// in returns which of the hypotheses of s are about f.
+func (s hypSet) in(f family) hypSet {
+	first, last := f.span()
+	return s & (2<<last - 1<<first)
+}
+
 // kind returns which measured signal f is about; that of the joint hypothesis
 // is its first part.
 func (f family) kind() kind {

@@ -119,7 +119,7 @@ func TestANewTargetIsWarmWithinMinutes(t *testing.T) {
 func TestANewTargetExpectsWhatItsSiblingsShow(t *testing.T) {
 	t.Parallel()
 	usual := func(sibling float64) float64 {
-		w := newWorld(t, 15*time.Second, nil)
+		w := newWorld(t, 15*time.Second, func(c *scoring.Config) { c.Targets, c.Routes = fleet()[:2], nil })
 		w.ticks = -1
 		w.next["openai-eu"] = dawn.Add(12 * time.Hour)
 		w.fault = func(w *world, tgt bellwether.Target, o *bellwether.Observation) {

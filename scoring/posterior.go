@@ -100,7 +100,7 @@ const leastBelief = .01
 // change that is sure but harmless withholds no traffic.
 func (e *Engine) small(t *target) (small [hypotheses]bool) {
 	for f := famErrors; f < families; f++ {
-		if t.fam[f].active || f.class() != measured {
+		if t.fam[f].active || t.active.in(f) == 0 || f.class() != measured {
 			continue
 		}
 		k := f.kind()

@@ -81,7 +81,7 @@ func (p *pool) add(w, healthy float64) {
 		}
 		return
 	}
-	p.gain *= math.Exp2(healthy / poolHalfLife)
+	p.gain *= math.Exp(healthy * (math.Ln2 / poolHalfLife))
 	if p.gain > 1024 {
 		p.rescale(1 / p.gain)
 		p.gain = 1
