@@ -182,15 +182,16 @@ func TestSilenceFromEverybodyIsOurOwnNetwork(t *testing.T) {
 	w.fault = func(_ *world, _ bellwether.Target, o *bellwether.Observation) { fails(o, bellwether.Timeout, 0) }
 	w.run(time.Minute)
 	for _, a := range w.engine.Assessments() {
-		if a.State != bellwether.Healthy || a.Weight != 1 || a.Cause != bellwether.CauseVantage {
+		if a.State != bellwether.Unknown || a.Weight != 1 || a.Cause != bellwether.CauseVantage {
 			t.Errorf("while warm connections to everybody hang, %s is %s (%s) at weight %v", a.Target, a.State, a.Cause, a.Weight)
 		}
 	}
 	w.fault = only("nobody", nil)
 	w.run(time.Minute)
-	if m := w.routes["chat"].Mode; m != bellwether.ModeNormal || len(w.changes) > 0 {
-		t.Errorf("afterwards: mode %s, changes %+v", m, w.changes)
+	if m := w.routes["chat"].Mode; m != bellwether.ModeNormal {
+		t.Errorf("afterwards: mode %s", m)
 	}
+	onlyDoubted(t, w)
 }
 
 func TestProbesAnHourApartKnowTheirVantage(t *testing.T) {

@@ -65,8 +65,10 @@ func (e *Engine) noteWall(t *target, o *bellwether.Observation) (agreed bool) {
 // know.
 func (e *Engine) state(t *target) bellwether.State {
 	switch {
+	case e.frozen && t.shown.Severity() > 0:
+		return t.shown // it was ill before: nothing says that it is not any more
 	case e.frozen:
-		return t.shown
+		return bellwether.Unknown
 	case t.account(), t.blocked(), t.misasked(), t.stale(e.now):
 		return bellwether.Unknown
 	}

@@ -136,7 +136,7 @@ func (e *Engine) overlayReasons(t *target, rs []bellwether.Reason) []bellwether.
 	say := func(code, text string) { rs = append(rs, bellwether.Reason{Code: code, Text: text}) }
 	switch {
 	case e.frozen:
-		say("vantage_fault", "our own network is in doubt: unrelated providers became unreachable together, so the last state and weight stand")
+		say("vantage_fault", "our own network is in doubt: nothing is known of what was well, and the last weights stand")
 	case t.account() && t.odd == bellwether.NoCredit:
 		say("no_credit", "the provider says that our account has no credit or quota left")
 	case t.account():

@@ -173,14 +173,14 @@ func TestAColdTargetIsUnknownAtFullWeightAndAnOutageIsStillSeen(t *testing.T) {
 	}
 }
 
-func TestAVantageFaultFreezesEverything(t *testing.T) {
+func TestAVantageFaultFreezesWeightsAndLeavesNothingKnown(t *testing.T) {
 	t.Parallel()
 	w := warm(t, 3*time.Second, nil)
 	w.fault = func(_ *world, _ bellwether.Target, o *bellwether.Observation) { fails(o, bellwether.DNSError, 0) }
 	w.run(20 * time.Second)
 	for _, tgt := range w.config.Targets {
 		a := w.assess(tgt.ID)
-		if a.State != bellwether.Healthy || a.Weight != 1 || !hasReason(a.Reasons, "vantage_fault") || a.Cause != bellwether.CauseVantage {
+		if a.State != bellwether.Unknown || a.Weight != 1 || !hasReason(a.Reasons, "vantage_fault") || a.Cause != bellwether.CauseVantage {
 			t.Errorf("%s during a vantage fault: %+v", tgt.ID, a)
 		}
 	}
@@ -192,8 +192,21 @@ func TestAVantageFaultFreezesEverything(t *testing.T) {
 	if m := w.routes["chat"].Mode; m != bellwether.ModeNormal {
 		t.Errorf("mode after the fault = %s, want normal", m)
 	}
-	if len(w.changes) != 0 {
-		t.Errorf("a vantage fault changed verdicts: %+v", w.changes)
+	onlyDoubted(t, w)
+}
+
+// onlyDoubted holds that every target became unknown, then healthy, and nothing
+// else.
+func onlyDoubted(t *testing.T, w *world) {
+	t.Helper()
+	if len(w.changes) != 2*len(w.config.Targets) {
+		t.Errorf("%d changes of %d targets", len(w.changes), len(w.config.Targets))
+	}
+	for _, c := range w.changes {
+		doubt := c.To == bellwether.Unknown && c.Cause == bellwether.CauseVantage
+		if !doubt && c.To != bellwether.Healthy || c.Weight != 1 {
+			t.Errorf("a vantage fault made %s %s (%s) at weight %v", c.Target, c.To, c.Cause, c.Weight)
+		}
 	}
 }
 

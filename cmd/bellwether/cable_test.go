@@ -148,7 +148,7 @@ func TestPullingTheNetworkCableBlamesTheVantageAndNoTarget(t *testing.T) {
 			st.wire.pull(everything)
 			st.run(t, 120)
 			for _, j := range st.jobs {
-				if a := st.state(t, j.Target.ID); a.State.Severity() > 0 || a.Cause != bellwether.CauseVantage || a.Weight != 1 {
+				if a := st.state(t, j.Target.ID); a.State != bellwether.Unknown || a.Cause != bellwether.CauseVantage || a.Weight != 1 {
 					t.Errorf("%s with the cable pulled for ten minutes: %s (%s), weight %v", j.Target.ID, a.State, a.Cause, a.Weight)
 				}
 			}
