@@ -50,6 +50,13 @@ const (
 	Text, Feedback, Identity         Signal = "text", "feedback", "identity"
 )
 
+// What a prober says of itself beside a probe that nothing came back of: how many
+// of its controls answered at that moment, and how many did not.
+const (
+	ControlsAnswered Signal = "controls.answered"
+	ControlsFailed   Signal = "controls.failed"
+)
+
 // Outcome is the one class of an observation.
 type Outcome string
 

@@ -127,19 +127,14 @@ func (g *Guard) Probe(ctx context.Context, j Job) bellwether.Observation {
 	return o
 }
 
-// The signals that tell scoring, beside a probe that nothing came back of, how
-// many controls answered at that moment and how many did not: where all do,
-// even many providers that fall silent at once are not our own network's fault.
-const (
-	controlsAnswered bellwether.Signal = "controls.answered"
-	controlsFailed   bellwether.Signal = "controls.failed"
-)
+// longFailed is for how long a control must not have answered to be taken for
+// one that is wrong itself. It is longer than outages of our own network are: in
+// one of those that cuts us off in part, a control that is cut off must count.
+const longFailed = time.Hour
 
-// longFailed is after how many failures in a row a control is taken for one
-// that is wrong itself, and is not counted as failed.
-const longFailed = 20
-
-// vouch notes in o what the controls said.
+// vouch notes in o what the controls said: where all answer, even many providers
+// that fall silent at once are not our own network's fault. A control that never
+// answered, or not for longer than longFailed, is left out.
 func (g *Guard) vouch(o *bellwether.Observation) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -148,7 +143,7 @@ func (g *Guard) vouch(o *bellwether.Observation) {
 		switch {
 		case c.OK:
 			answered++
-		case c.Failures <= longFailed:
+		case c.At.Sub(c.LastOK) <= longFailed:
 			failed++
 		}
 	}
@@ -158,7 +153,7 @@ func (g *Guard) vouch(o *bellwether.Observation) {
 	if o.Signals == nil {
 		o.Signals = map[bellwether.Signal]float64{}
 	}
-	o.Signals[controlsAnswered], o.Signals[controlsFailed] = float64(answered), float64(failed)
+	o.Signals[bellwether.ControlsAnswered], o.Signals[bellwether.ControlsFailed] = float64(answered), float64(failed)
 }
 
 // silent reports whether nothing at all came back over HTTP.

@@ -94,9 +94,35 @@ func TestOneControlThatAnswersIsEnough(t *testing.T) {
 	if h := g.Health(); o.Doubtful != "" || h.Controls[0].OK || !h.Controls[1].OK || h.Controls[0].Error == "" {
 		t.Errorf("doubtful %q, controls %+v", o.Doubtful, h.Controls)
 	}
-	if o.Signals["controls.answered"] != 1 || o.Signals["controls.failed"] != 1 {
-		t.Errorf("one of two controls answered, said: %v", o.Signals)
+	if o.Signals[bellwether.ControlsAnswered] != 1 || o.Signals[bellwether.ControlsFailed] != 0 {
+		t.Errorf("one of two controls answered, the other never did: %v", o.Signals)
 	}
+}
+
+func TestAControlThatIsCutOffWithUsCountsForAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, cut := &cable{}, false
+		g, err := probes.NewGuard(saying{Outcome: bellwether.ConnectError}, probes.GuardOptions{
+			Controls: []string{"192.0.2.1:443", "192.0.2.2:443"},
+			Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if cut && addr == "192.0.2.1:443" {
+					return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ENETUNREACH}
+				}
+				return c.dial(ctx, network, addr)
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Probe(t.Context(), probes.Job{})
+		cut = true
+		for minute := range 70 {
+			time.Sleep(time.Minute)
+			o := g.Probe(t.Context(), probes.Job{})
+			if failed := o.Signals[bellwether.ControlsFailed]; o.Signals[bellwether.ControlsAnswered] != 1 || failed != 1 && minute < 59 || failed != 0 && minute > 61 {
+				t.Fatalf("%d minutes after one of two controls was cut off: %v", minute+1, o.Signals)
+			}
+		}
+	})
 }
 
 func TestNamesThatCannotBeResolvedExcuseOnlyFailuresOfNames(t *testing.T) {

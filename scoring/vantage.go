@@ -144,21 +144,14 @@ func (v *vantage) doubt() float64 {
 // of: hosts of other owners that all answered prove the path, one that did not
 // takes back what they proved. Without a word of them nothing changes.
 func (v *vantage) hear(o *bellwether.Observation) {
-	switch answered := o.Signals[controlsAnswered]; {
+	switch answered := o.Signals[bellwether.ControlsAnswered]; {
 	case reached(o):
-	case o.Signals[controlsFailed] > 0 || offline(o):
+	case o.Signals[bellwether.ControlsFailed] > 0 || offline(o):
 		v.vouched = 0
 	case answered > 0:
 		v.vouched = math.Min(mostVouched, v.vouched+lostWhole+controlGot*math.Min(answered, mostControlsHeard))
 	}
 }
-
-// The names under which a prober says how many of its controls answered, and
-// did not, beside a call that nothing came back of.
-const (
-	controlsAnswered bellwether.Signal = "controls.answered"
-	controlsFailed   bellwether.Signal = "controls.failed"
-)
 
 // cleared reports whether the controls vouch for v so much that failures are
 // their providers', though several fail at once.
